@@ -1,0 +1,78 @@
+"""The seam between the session and everything that can bring a file.
+
+Owns: the shapes of Request, Job, Protocol and Workplace. Never: any protocol of its own.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from slasshy_rpc.options.values import OptionSet
+from slasshy_rpc.values import Snapshot
+
+if typing.TYPE_CHECKING:
+    from slasshy_rpc._engine import Pace
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked: the URIs of one file (mirrors) and the options that apply to it."""
+
+    uris: tuple[str, ...]
+    options: OptionSet
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A Job that ended well, and the Requests that it begot."""
+
+    followers: tuple[Request, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What the session lends to a Job for as long as it runs.
+
+    ``pace`` is the global limit, parent of the Job's own; ``live_dir`` is where live maps are kept,
+    or None for none; ``taken`` are the paths that other active Jobs write to (absolute), which a Job
+    adds its own path to and removes it from.
+    """
+
+    gid: str
+    pace: Pace | None = None
+    live_dir: Path | None = None
+    taken: set[str] = field(default_factory=set)
+
+
+class Job(typing.Protocol):
+    """The running half of an active Download."""
+
+    async def run(self) -> Outcome:
+        """Returns when complete; raises DownloadError; cancelled: paused, everything flushed first."""
+
+    def snapshot(self) -> Snapshot:
+        """Synchronous and cheap; also valid after ``run`` has ended."""
+
+    def retune(self, changed: OptionSet) -> bool:
+        """Take changed options while running; False: the session restarts the job."""
+
+
+class Protocol(typing.Protocol):
+    """A way to bring files, handed to the session by ``app``."""
+
+    name: str
+
+    def claims(self, request: Request) -> bool:
+        """Whether this protocol can serve the request (by its URIs)."""
+
+    def job(self, request: Request, place: Workplace) -> Job:
+        """Make the Job; no I/O before ``run``."""
+
+    async def close(self) -> None:
+        """Let go of idle channels and threads."""
+
+
+Protocols = Sequence[Protocol]
