@@ -1,0 +1,73 @@
+"""Builds the compiled engine, slasshy_rpc._engine, from ext/.
+
+Owns: compiler flags and the debug and sanitizer switches. Never: metadata, which is in pyproject.toml.
+
+SLASSHY_DEBUG=1           no optimisation, symbols, Cython line tracing, an annotated HTML page beside the C file
+SLASSHY_SANITIZE=LIST     "address,undefined" or "thread": passed to the compiler as -fsanitize=LIST
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import sys
+import sysconfig
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+DEBUG = os.environ.get("SLASSHY_DEBUG", "") not in ("", "0")
+SANITIZE = os.environ.get("SLASSHY_SANITIZE", "")
+LINUX = sys.platform.startswith("linux")
+
+
+def choose_compiler() -> None:
+    """Name a compiler that exists when the one that Python was built with does not (standalone Pythons)."""
+    built_with = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    if "CC" in os.environ or shutil.which(built_with):
+        return
+    found = next(filter(shutil.which, ("cc", "gcc", "clang")), None)
+    if found:
+        os.environ["CC"] = found
+        os.environ.setdefault("LDSHARED", f"{found} -shared" if LINUX else f"{found} -bundle -undefined dynamic_lookup")
+
+
+def engine() -> Extension:
+    """The one extension. It links only what the C library brings: libssl is opened at run time."""
+    compile_args = ["-std=c11", "-fvisibility=hidden", "-Wall", "-Wno-unused-function"]
+    link_args: list[str] = []
+    macros: list[tuple[str, str | None]] = [("_GNU_SOURCE", None)] if LINUX else []
+    if DEBUG:
+        compile_args += ["-O0", "-g3", "-UNDEBUG"]
+        macros += [("CYTHON_TRACE_NOGIL", "1")]
+    elif SANITIZE:
+        compile_args += ["-O1", "-g", "-fno-omit-frame-pointer"]
+    else:
+        compile_args += ["-O3", "-g0", *(["-fno-plt"] if LINUX else [])]
+    if SANITIZE:
+        compile_args += [f"-fsanitize={SANITIZE}"]
+        link_args += [f"-fsanitize={SANITIZE}"]
+    return Extension(
+        "slasshy_rpc._engine",
+        ["ext/_engine.pyx"],
+        # Without this list the sdist lacks the sources, and a changed .pxd rebuilds nothing.
+        depends=sorted(glob.glob("ext/*.p*") + glob.glob("ext/*.h")),
+        include_dirs=["ext"],
+        libraries=["pthread", "dl"] if LINUX else [],
+        define_macros=macros,
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+    )
+
+
+choose_compiler()
+setup(
+    ext_modules=cythonize(
+        [engine()],
+        build_dir="build/debug" if DEBUG else "build/cython",
+        include_path=["ext"],
+        annotate=DEBUG,
+        compiler_directives={"language_level": 3, "linetrace": DEBUG},
+    )
+)
