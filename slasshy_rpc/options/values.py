@@ -1,0 +1,229 @@
+"""Option values in layers: defaults, conf file, environment, command line, global changes, one download's own.
+
+Owns: OptionSet and the checks of values that come over RPC. Never: changes a set after it was made.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeVar
+
+from slasshy_rpc.errors import OptionError
+from slasshy_rpc.options.kinds import Lines, Value
+from slasshy_rpc.options.table import TABLE, Option, Scope, State
+
+_T = TypeVar("_T")
+
+#: Normalised: one text, or for cumulative options one text an entry.
+Normal = str | tuple[str, ...]
+
+
+class Layer(enum.IntEnum):
+    """Who set a value; the higher one wins."""
+
+    DEFAULT = 0
+    CONF = 1
+    ENVIRONMENT = 2
+    COMMAND = 3
+    GLOBAL = 4  # changeGlobalOption
+    OWN = 5  # addUri, an entry of the input file, changeOption
+
+
+class OptionSet:
+    """Immutable values of one layer on top of a parent's; half a million may share one parent.
+
+    Values are normalised text (``parse_value``, ``check_rpc``); the getters decode them. A getter asked for a value
+    that the option's kind does not have is a mistake in the program, not of a user.
+    """
+
+    __slots__ = ("_own", "_parent", "layer")
+
+    def __init__(
+        self, own: Mapping[str, Normal | Callable[[], str]], layer: Layer, parent: OptionSet | None = None
+    ) -> None:
+        self._own: Final = dict(own)
+        self._parent: Final = parent
+        self.layer: Final = layer
+
+    def derive(self, own: Mapping[str, Normal], layer: Layer) -> OptionSet:
+        """These values with ``own`` on top. A second set of the same layer is merged into the first one."""
+        if not own:
+            return self
+        if layer is self.layer and self._parent is not None:
+            return OptionSet({**self._own, **own}, layer, self._parent)
+        return OptionSet(own, layer, self)
+
+    def without(self, *names: str) -> OptionSet:
+        """These values, ``names`` back at what the layers up to the conf file say.
+
+        aria2 forgets what belongs to single downloads (``out``, ``checksum`` ...) once the command line is used up.
+        """
+        if self._parent is None:
+            return self
+        parent = self._parent.without(*names) if self.layer > Layer.COMMAND else self._parent
+        return OptionSet({name: value for name, value in self._own.items() if name not in names}, self.layer, parent)
+
+    def raw(self, name: str) -> Normal | None:
+        """The normalised value as aria2 shows it, None where there is none."""
+        node: OptionSet | None = self
+        while node is not None:
+            value = node._own.get(name)
+            if value is not None:
+                return value() if callable(value) else value
+            node = node._parent
+        return None
+
+    def given(self, name: str) -> Layer | None:
+        """The nearest layer that sets the option, None where nothing does."""
+        node: OptionSet | None = self
+        while node is not None:
+            if name in node._own:
+                return node.layer
+            node = node._parent
+        return None
+
+    def text(self, name: str) -> str | None:
+        """The text as it stands, None where there is none."""
+        value = self.raw(name)
+        if value is None or isinstance(value, str):
+            return value
+        raise TypeError(f"the option {name} has lines, not a text")
+
+    def flag(self, name: str) -> bool:
+        """True for ``true``; False also where there is no value."""
+        return self.raw(name) == "true"
+
+    def integer(self, name: str) -> int:
+        """A number or a size in bytes. Raises KeyError where there is no value."""
+        value = self.text(name)
+        if value is None:
+            raise KeyError(name)
+        return int(value)
+
+    def real(self, name: str) -> float:
+        """A number with a fraction. Raises KeyError where there is no value."""
+        value = self.text(name)
+        if value is None:
+            raise KeyError(name)
+        return float(_decoded(name, value, float))
+
+    def lines(self, name: str) -> tuple[str, ...]:
+        """The entries of a cumulative option or of a list; none where there is no value."""
+        value = self.raw(name)
+        if value is None:
+            return ()
+        return value if isinstance(value, tuple) else _decoded(name, value, tuple)
+
+    def own(self) -> dict[str, Normal]:
+        """The values of this layer alone, as ``derive`` took them."""
+        return {name: value() if callable(value) else value for name, value in self._own.items()}
+
+    def items_for_rpc(self, scope: Scope) -> dict[str, str]:
+        """What aria2.getOption (Scope.NEW) or aria2.getGlobalOption (Scope.GLOBAL) shows, in the table's order."""
+        merged = self._merged(Layer.DEFAULT)
+        return {name: _wire(merged[name]) for name in _SHOWN[scope] if name in merged}
+
+    def items_for_session(self) -> Iterator[tuple[str, str]]:
+        """The lines of a session file's entry, in the table's order, without gid and pause.
+
+        That is what was given on the command line, changed globally or set for the download itself: not defaults and
+        not the conf file's. Each header is a line of its own.
+        """
+        merged = self._merged(Layer.COMMAND)
+        for name in _SHOWN[Scope.NEW]:
+            value = merged.get(name)
+            if value is None:
+                continue
+            if isinstance(value, tuple):
+                yield from ((name, line) for line in value)
+            elif isinstance(value, str):
+                yield name, value
+
+    def _merged(self, lowest: Layer) -> dict[str, Normal | Callable[[], str]]:
+        """Every value from ``lowest`` upwards; nearer ones win."""
+        chain = []
+        node: OptionSet | None = self
+        while node is not None and node.layer >= lowest:
+            chain.append(node._own)
+            node = node._parent
+        merged: dict[str, Normal | Callable[[], str]] = {}
+        for values in reversed(chain):
+            merged.update(values)
+        return merged
+
+    def __repr__(self) -> str:
+        return f"<OptionSet {self.layer.name}: {', '.join(self._own) if self._parent else 'all'}>"
+
+
+def _wire(value: Normal | Callable[[], str]) -> str:
+    if isinstance(value, tuple):
+        return "\n".join(value) + "\n"
+    return value() if callable(value) else value
+
+
+def _decoded(name: str, value: str, shape: type[_T]) -> _T:
+    decoded: Value = TABLE[name].kind.decode(value)
+    if isinstance(decoded, shape):
+        return decoded
+    raise TypeError(f"the option {name} is not a {shape.__name__}")
+
+
+#: What each view of aria2 shows when it has a value: never ours, never what was used up when a download was added.
+_SHOWN: dict[Scope, tuple[str, ...]] = {
+    Scope.NEW: tuple(o.name for o in TABLE.values() if Scope.NEW in o.scope and o.name not in ("gid", "pause")),
+    Scope.GLOBAL: tuple(o.name for o in TABLE.values() if not o.own and o.name != "rpc-secret"),
+}
+
+#: Those of one download alone, which never become everybody's.
+SINGLE = ("out", "gid", "pause", "checksum", "select-file", "index-out", "input-file", "force-sequential")
+
+
+def defaults(compat: bool) -> OptionSet:
+    """The lowest layer: aria2's defaults, or ours. What depends on the machine is found when it is first asked for."""
+    rows = TABLE.values()
+    if compat:
+        return OptionSet({o.name: o.compat_default for o in rows if o.compat_default is not None}, Layer.DEFAULT)
+    return OptionSet({o.name: o.default for o in rows if o.default is not None}, Layer.DEFAULT)
+
+
+def parse_value(option: Option, raw: str, *, compat: bool) -> Normal:
+    """Normalise what a user gave. Raises OptionError with the reason.
+
+    A cumulative option's text may hold several lines, each of them an entry. A REFUSED option is an error unless its
+    value turns it off.
+    """
+    kind = option.compat_kind if compat else option.kind
+    value: Normal = kind.split(option.name, raw) if isinstance(kind, Lines) else kind.parse(option.name, raw)
+    if option.state is State.REFUSED and value not in ("", "false"):
+        raise OptionError(option.name, f"{option.name} cannot be used: {option.reason}.")
+    return value
+
+
+def check_rpc(raw: Mapping[str, object], scope: Scope, *, compat: bool = False) -> dict[str, Normal]:
+    """The options of an RPC call by aria2's rules, normalised.
+
+    Unknown names, names that ``scope`` does not allow and values that are not text are passed over in silence; a list
+    is read only for ``header`` and ``index-out``. A bad value raises OptionError and fails the whole call.
+    For changeOption ask with Scope.WAITING, and ``needs_restart`` about the answer when the download is running.
+    """
+    checked: dict[str, Normal] = {}
+    for name, value in raw.items():
+        option = TABLE.get(name)
+        if option is None or not option.scope & scope:
+            continue
+        if isinstance(value, str):
+            checked[option.name] = parse_value(option, value, compat=compat)
+        elif option.cumulative and isinstance(value, list):
+            entries: tuple[str, ...] = ()
+            for text in value:
+                if isinstance(text, str):
+                    entries += tuple(parse_value(option, text, compat=compat))
+            if entries:
+                checked[option.name] = entries
+    return checked
+
+
+def needs_restart(changed: Mapping[str, object]) -> bool:
+    """Whether a running download must be restarted for these changes (not all of them may be changed at once)."""
+    return any(not TABLE[name].scope & Scope.ACTIVE for name in changed)
