@@ -1,0 +1,146 @@
+"""What to do about a file that is there already: aria2's rules, as a decision that is made in one place.
+
+Owns: the decision and the choice of a free name. Never: opening, changing or removing anything.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Container
+from dataclasses import dataclass
+
+from slasshy_rpc.disk.faults import printable
+from slasshy_rpc.disk.layout import control_path, is_null, is_regular
+from slasshy_rpc.errors import DiskError, ErrorCode
+from slasshy_rpc.plan.naming import renamed
+
+#: The last number that is tried in ``name.N.ext``, as in aria2.
+LAST_NUMBER = 9999
+
+
+class Action(enum.Enum):
+    """What a job does with its path."""
+
+    FRESH = "fresh"  # nothing is there: create
+    RESUME_CONTROL = "resume-control"  # data and control file: go on where the control file says
+    RESUME_LENGTH = "resume-length"  # data only: its first ``size`` bytes are taken as good
+    TRUNCATE = "truncate"  # empty what is there and fetch all
+    COMPLETE = "complete"  # the file has the remote length: nothing to fetch
+    VERIFY = "verify"  # the file has the remote length: check its digest; if wrong, TRUNCATE
+    RENAME = "rename"  # leave it alone and write elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The options that decide, as aria2 names them."""
+
+    continue_: bool = False
+    allow_overwrite: bool = False
+    auto_file_renaming: bool = True
+    check_integrity: bool = False
+    remove_control_file: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """What to do at ``path``, where ``size`` bytes are now.
+
+    ``stale_control``: a control file lies there that must be removed before the first byte is written.
+    """
+
+    action: Action
+    path: str
+    size: int = 0
+    stale_control: bool = False
+
+
+def decide(size: int | None, control: bool, length: int | None, rules: Rules, *, checksum: bool = False) -> Action:
+    """The action for a path that holds ``size`` bytes (None: nothing) with or without a ``control`` file.
+
+    ``length`` is the remote length, None if the server does not tell; ``checksum``: a digest of the whole file is
+    known. Observed on aria2 1.37 over all combinations, for regular files.
+    """
+    if size is None:
+        return Action.FRESH
+    if length is None:
+        # Nothing can be resumed; continue only takes over a file that is empty anyway.
+        return Action.TRUNCATE if rules.allow_overwrite or (rules.continue_ and size == 0) else Action.RENAME
+    if control and not rules.remove_control_file:
+        return Action.RESUME_CONTROL
+    if rules.continue_ and size < length:
+        return Action.RESUME_LENGTH
+    if rules.continue_ and size == length:
+        return Action.VERIFY if checksum else Action.COMPLETE
+    if rules.allow_overwrite:
+        return Action.TRUNCATE
+    if rules.check_integrity and checksum and size == length:
+        return Action.VERIFY
+    return Action.RENAME
+
+
+def settle(path: str, length: int | None, taken: Container[str], rules: Rules, *, checksum: bool = False) -> Existing:
+    """Look at the disk, decide, and find another name where that is the decision; never answers RENAME.
+
+    ``taken`` are the paths other active downloads write to. A folder, or anything else that is no regular file, is
+    renamed around. Raises DiskError 13 or 14.
+    """
+    if path in taken:
+        return _settle_elsewhere(path, length, taken, rules)
+    size = local_size(path)
+    control = size is not None and os.path.lexists(control_path(path))
+    action = decide(size, control, length, rules, checksum=checksum) if size != -1 else Action.RENAME
+    if action is Action.RENAME:
+        return _settle_elsewhere(path, length, taken, rules)
+    stale = action is not Action.RESUME_CONTROL and os.path.lexists(control_path(path))
+    return Existing(action, path, size or 0, stale)
+
+
+def _settle_elsewhere(path: str, length: int | None, taken: Container[str], rules: Rules) -> Existing:
+    other = choose_path(path, taken, auto_file_renaming=rules.auto_file_renaming, resumable=length is not None)
+    size = local_size(other)
+    if size is None:
+        return Existing(Action.FRESH, other, 0, os.path.lexists(control_path(other)))
+    return Existing(Action.RESUME_CONTROL, other, size)
+
+
+def choose_path(path: str, taken: Container[str], *, auto_file_renaming: bool = True, resumable: bool = True) -> str:
+    """The first of ``name.1.ext`` to ``name.9999.ext`` that may be written; never ``path`` itself.
+
+    A candidate that exists but has its own control file is an interrupted download of this kind and is taken, unless
+    the one at hand is not ``resumable`` (its length is unknown), which would empty it.
+    Raises DiskError 13 if renaming is off, 14 if no number is free.
+    """
+    if not auto_file_renaming:
+        raise DiskError(
+            f"{printable(path)} exists already, or another download is writing to it. Remove it, give another out, "
+            "or allow allow-overwrite, continue or auto-file-renaming.",
+            ErrorCode.FILE_EXISTS,
+        )
+    folder, name = os.path.split(path)
+    for number in range(1, LAST_NUMBER + 1):
+        candidate = os.path.join(folder, renamed(name, number))
+        if candidate in taken:
+            continue
+        size = local_size(candidate)
+        if size is None or (resumable and size != -1 and os.path.lexists(control_path(candidate))):
+            return candidate
+    raise DiskError(
+        f"No free name for {printable(path)}: all up to number {LAST_NUMBER} are in use. Give another out.",
+        ErrorCode.RENAMING_FAILED,
+    )
+
+
+def local_size(path: str) -> int | None:
+    """Bytes in the file at ``path``; None if there is nothing, -1 if it is no file that could be written over.
+
+    The null device counts as an empty file.
+    """
+    try:
+        status = os.stat(path)
+    except OSError:
+        # A link that leads nowhere is something, though; anything else will speak for itself when it is opened.
+        return -1 if os.path.islink(path) else None
+    if is_regular(status):
+        return status.st_size
+    return 0 if is_null(status) else -1

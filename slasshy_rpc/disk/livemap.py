@@ -1,0 +1,278 @@
+"""The live map: which 16 KiB blocks of a file were written, kept where a crash of this process cannot lose it.
+
+Owns: one small mmapped file per active download, and the rules for believing it later. Never: setting marks, which
+the engine does, and never a claim that outlives the machine: that is the control file's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import mmap
+import os
+import stat
+import struct
+import sys
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from slasshy_rpc.disk import bits
+from slasshy_rpc.disk.bits import BLOCK, Range
+from slasshy_rpc.disk.faults import disk_error
+from slasshy_rpc.errors import ErrorCode
+
+#: Bytes before the bitmap; a page, so that the marks are aligned.
+HEADER_SIZE = 4096
+SUFFIX = ".live"
+
+_MAGIC = b"slshlive"
+_VERSION = 1
+# magic, version, block, boot id, device, inode, length, SHA-256 of the validator (zeros: unknown), length of the path
+_HEAD = struct.Struct("<8sII64sQQQ32sH")
+_CHECK = struct.Struct("<I")  # CRC-32 of all the header before it, in its last four bytes
+_PATH_LIMIT = HEADER_SIZE - _HEAD.size - _CHECK.size
+_UNKNOWN_VALIDATOR = bytes(32)
+_WORD = (1 << 64) - 1
+
+
+@functools.cache
+def boot_id() -> str:
+    """A text that differs after every start of the machine; empty if the system does not tell."""
+    if sys.platform == "darwin":
+        return _boot_session()
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _boot_session() -> str:
+    """macOS: the UUID that the kernel draws at boot (sysctl kern.bootsessionuuid)."""
+    import ctypes
+
+    buffer = ctypes.create_string_buffer(64)
+    size = ctypes.c_size_t(len(buffer))
+    try:
+        answer = ctypes.CDLL(None).sysctlbyname(b"kern.bootsessionuuid", buffer, ctypes.byref(size), None, None)
+    except (OSError, AttributeError):
+        return ""
+    return buffer.value.decode("ascii", "replace") if answer == 0 else ""
+
+
+def key_for(path: str) -> str:
+    """The stable name of a target's live file, from the target's absolute path."""
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """Whose marks these are. ``path`` may be empty: too long, or not given."""
+
+    boot: bytes
+    device: int
+    inode: int
+    length: int
+    validator: bytes
+    path: bytes
+
+    def pack(self) -> bytes:
+        head = _HEAD.pack(
+            _MAGIC, _VERSION, BLOCK, self.boot, self.device, self.inode, self.length, self.validator, len(self.path)
+        )
+        body = (head + self.path).ljust(HEADER_SIZE - _CHECK.size, b"\0")
+        return body + _CHECK.pack(zlib.crc32(body))
+
+    @classmethod
+    def unpack(cls, data: bytes) -> _Header | None:
+        """The header in the first 4096 bytes; None if it is damaged or of another version."""
+        body, check = data[: HEADER_SIZE - _CHECK.size], data[HEADER_SIZE - _CHECK.size : HEADER_SIZE]
+        if len(data) < HEADER_SIZE or check != _CHECK.pack(zlib.crc32(body)):
+            return None
+        magic, version, block, boot, device, inode, length, validator, path_length = _HEAD.unpack_from(data)
+        if (magic, version, block) != (_MAGIC, _VERSION, BLOCK) or path_length > _PATH_LIMIT:
+            return None
+        return cls(boot, device, inode, length, validator, data[_HEAD.size : _HEAD.size + path_length])
+
+
+def _boot_field() -> bytes:
+    """This boot as the header keeps it; all zeros if it is unknown."""
+    return boot_id().encode("ascii", "replace")[:64].ljust(64, b"\0")
+
+
+def _validator_field(validator: str) -> bytes:
+    return hashlib.sha256(validator.encode("utf-8", "surrogatepass")).digest() if validator else _UNKNOWN_VALIDATOR
+
+
+def _bitmap_size(length: int) -> int:
+    return bits.size(bits.count(length, BLOCK))
+
+
+@dataclass(slots=True)
+class LiveFile:
+    """The live map of one active download. ``bitmap`` is writable: one bit a block, high bit first."""
+
+    path: str
+    bitmap: memoryview
+    _map: mmap.mmap = field(repr=False)
+
+    @classmethod
+    def create(
+        cls,
+        directory: str | os.PathLike[str],
+        key: str,
+        fd: int,
+        length: int,
+        validator: str,
+        done: tuple[Range, ...],
+        *,
+        path: str = "",
+    ) -> LiveFile:
+        """A new live map for the open target ``fd`` of ``length`` > 0 bytes, replacing an older one.
+
+        ``validator`` is the entity tag or date that names the version of the content, or empty. ``done`` are byte
+        ranges that are in the file already, rounded down to blocks. ``path`` (the target's) lets ``prune`` see that
+        the target is gone. Folder 0700, file 0600. Raises DiskError (16, 9 …): a download may go on without it.
+        """
+        os_path = os.path.join(directory, key + SUFFIX)
+        try:
+            status = os.fstat(fd)
+            encoded = os.fsencode(path)
+            header = _Header(
+                _boot_field(),
+                status.st_dev & _WORD,
+                status.st_ino & _WORD,
+                length,
+                _validator_field(validator),
+                encoded if len(encoded) <= _PATH_LIMIT else b"",
+            )
+            bitmap = bytearray(_bitmap_size(length))
+            for start, end in bits.merged(done, length):
+                bits.set_run(bitmap, *bits.whole_units(start, end, length, BLOCK))
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+            mapped = _write_and_map(os_path, header.pack() + bitmap)
+        except OSError as error:
+            raise disk_error(error, "create the live map", os_path, ErrorCode.CREATE_FAILED) from error
+        return cls(os_path, memoryview(mapped)[HEADER_SIZE:], mapped)
+
+    def close(self, remove: bool) -> None:
+        """Let go of the map; ``remove`` when its target is complete or given up, else it may be recovered.
+
+        Close the engine's LiveMap first: BufferError if the bitmap is still lent. Calling it again does nothing.
+        """
+        if remove:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
+        self.bitmap.release()
+        self._map.close()
+
+
+def _write_and_map(path: str, content: bytes) -> mmap.mmap:
+    """A new file with this content, mapped shared.
+
+    The bytes are written, not left as a hole: marking a block on a full disk must not end in SIGBUS. The old file is
+    unlinked, not truncated, for the same reason.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        # The header goes last: half a live map must not look like a whole one.
+        for start, end in ((HEADER_SIZE, len(content)), (0, HEADER_SIZE)):
+            while start < end:
+                start += os.pwrite(descriptor, content[start:end], start)
+        return mmap.mmap(descriptor, len(content))
+    except OSError:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def recover(
+    directory: str | os.PathLike[str], key: str, fd: int, length: int, validator: str
+) -> tuple[Range, ...] | None:
+    """The byte ranges of the open target ``fd`` that are on disk, or None if nothing can be believed.
+
+    Believed only within the same boot, for the same device, inode and length, the same validator if both are known,
+    and if the file reaches as far as the marks. Ask only for a file that is being resumed: a file system may give
+    the inode of a deleted file to a new one.
+    """
+    content = _read(os.path.join(directory, key + SUFFIX), HEADER_SIZE + _bitmap_size(length))
+    header = _Header.unpack(content) if content is not None else None
+    if content is None or header is None or not _same_boot(header) or header.length != length:
+        return None
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    known = {header.validator, _validator_field(validator)} - {_UNKNOWN_VALIDATOR}
+    if (header.device, header.inode) != (status.st_dev & _WORD, status.st_ino & _WORD) or len(known) > 1:
+        return None
+    ranges = tuple(
+        (first * BLOCK, min(last * BLOCK, length))
+        for first, last in bits.runs(memoryview(content)[HEADER_SIZE:], bits.count(length, BLOCK))
+    )
+    if ranges and ranges[-1][1] > status.st_size:
+        return None
+    return ranges
+
+
+def _same_boot(header: _Header) -> bool:
+    return boot_id() != "" and header.boot == _boot_field()
+
+
+def _read(path: str, size: int) -> bytes | None:
+    """The content of a live file of exactly ``size`` bytes that belongs to this user; else None."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_size != size:
+            return None
+        content = os.pread(descriptor, size, 0)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return content if len(content) == size else None
+
+
+def prune(directory: str | os.PathLike[str]) -> int:
+    """Remove live files that can never be believed again; returns how many. For the start of a server.
+
+    Those are the damaged, those of another boot, and those whose target is gone or has been replaced. Files that
+    are not live maps are left alone, and so is a folder that is missing or cannot be read.
+    """
+    removed = 0
+    try:
+        names = [entry.path for entry in os.scandir(directory) if entry.name.endswith(SUFFIX)]
+    except OSError:
+        return 0
+    for path in names:
+        if not _hopeful(path):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+                removed += 1
+    return removed
+
+
+def _hopeful(path: str) -> bool:
+    """Whether the live file may still be believed when its target is resumed."""
+    try:
+        size = os.lstat(path).st_size
+        content = _read(path, size) if size <= HEADER_SIZE + _bitmap_size(1 << 50) else None
+        header = _Header.unpack(content) if content is not None else None
+        if content is None or header is None or not _same_boot(header):
+            return False
+        if len(content) != HEADER_SIZE + _bitmap_size(header.length):
+            return False
+        if not header.path:
+            return True
+        status = os.stat(header.path)
+    except (OSError, ValueError):
+        return False
+    return (status.st_dev & _WORD, status.st_ino & _WORD) == (header.device, header.inode)
