@@ -1,0 +1,191 @@
+"""Cookies: taken from answers, given to requests, kept in Netscape files.
+
+Owns: one jar and its rules. Never: decides which downloads share a jar. The first cookie imports http.cookiejar.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import tempfile
+import typing
+from collections.abc import Iterable, Iterator
+
+from slasshy_rpc import clock
+from slasshy_rpc.errors import DiskError, ErrorCode, OptionError
+from slasshy_rpc.net.address import Target
+
+if typing.TYPE_CHECKING:
+    from http.client import HTTPResponse
+    from http.cookiejar import Cookie, CookieJar
+
+#: RFC 6265 section 6.1 asks for at least these; more is a server that fills memory.
+LARGEST = 8192
+MOST = 3000
+
+_log = logging.getLogger(__name__)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Cookies:
+    """A jar. Cookies go to the host that set them, or below a Domain that it may speak for, and to no other.
+
+    The rules are http.cookiejar's, made strict: without Domain only the very host, no Domain of one label or of an
+    address, no two-label Domain that looks like co.uk. There is no list of public suffixes.
+    """
+
+    def __init__(self) -> None:
+        self._jar: CookieJar | None = None
+
+    def __len__(self) -> int:
+        return 0 if self._jar is None else len(self._jar)
+
+    def header_for(self, target: Target) -> str | None:
+        """The value of the Cookie header for ``target`` in aria2's form (``a=b;c=d;``), None without cookies."""
+        if self._jar is None or not len(self._jar):
+            return None
+        from urllib.request import Request
+
+        request = Request(target.url)
+        self._jar.add_cookie_header(request)
+        value = request.get_header("Cookie")
+        return None if value is None else value.replace("; ", ";") + ";"
+
+    def store(self, target: Target, set_cookie: Iterable[str]) -> None:
+        """Take the Set-Cookie headers that ``target`` answered with; those that break the rules are left out."""
+        headers = [value for value in set_cookie if len(value) <= LARGEST and not _CONTROL.search(value)]
+        if not headers:
+            return
+        from urllib.request import Request
+
+        jar = self._opened()
+        if len(jar) >= MOST:
+            jar.clear_expired_cookies()
+        if len(jar) >= MOST:
+            _log.warning("%s: its cookies are not kept, there are %d already", target.host, MOST)
+            return
+        answer = typing.cast("HTTPResponse", _Answer(headers))
+        jar.extract_cookies(answer, Request(target.url))
+
+    def load(self, path: str) -> None:
+        """Add the cookies of a Netscape cookie file; a cookie with expiry 0 lasts for the session.
+
+        Lines that are no cookies are skipped, with one notice. Raises OptionError (load-cookies) if the file cannot be
+        read or is a browser's database.
+        """
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+        except OSError as error:
+            raise OptionError("load-cookies", f"The cookie file {path} cannot be read: {error.strerror}") from error
+        if data.startswith(b"SQLite format 3\0"):
+            raise OptionError("load-cookies", f"{path} is a browser's database; export its cookies as a Netscape file")
+        jar = self._opened()
+        skipped = 0
+        now = clock.wall()
+        for line in data.decode("utf-8", "surrogateescape").splitlines():
+            if not line.strip() or (line.startswith("#") and not line.startswith("#HttpOnly_")):
+                continue
+            cookie = _cookie(line.removeprefix("#HttpOnly_"))
+            if cookie is None:
+                skipped += 1
+            elif not cookie.is_expired(int(now)):
+                jar.set_cookie(cookie)
+        if skipped:
+            _log.warning("%s: %d lines are no cookies in Netscape form and were skipped", path, skipped)
+
+    def save(self, path: str) -> None:
+        """Write all cookies as a Netscape file that only its owner may read; those of the session with expiry 0.
+
+        The file is complete or as it was. Raises DiskError if it cannot be written.
+        """
+        lines = ["# Netscape HTTP Cookie File\n", *(_line(cookie) for cookie in self._unexpired())]
+        folder, name = os.path.split(os.path.abspath(path))
+        temporary = None
+        try:
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{name}.", delete=False) as file:
+                temporary = file.name  # made with mode 0600
+                file.write("".join(lines).encode("utf-8", "surrogateescape"))
+            os.replace(temporary, path)
+        except OSError as error:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+            reason = f"The cookie file {path} cannot be written: {error.strerror}"
+            raise DiskError(reason, ErrorCode.IO_ERROR) from error
+
+    def _unexpired(self) -> Iterator[Cookie]:
+        if self._jar is not None:
+            self._jar.clear_expired_cookies()
+            yield from self._jar
+
+    def _opened(self) -> CookieJar:
+        if self._jar is None:
+            from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+            strict = DefaultCookiePolicy.DomainStrictNonDomain | DefaultCookiePolicy.DomainRFC2965Match
+            self._jar = CookieJar(DefaultCookiePolicy(rfc2965=False, strict_domain=True, strict_ns_domain=strict))
+        return self._jar
+
+
+class _Answer:
+    """What http.cookiejar asks of a response."""
+
+    def __init__(self, set_cookie: list[str]) -> None:
+        self._set_cookie = set_cookie
+
+    def info(self) -> _Answer:
+        return self
+
+    def get_all(self, name: str, default: list[str]) -> list[str]:
+        return self._set_cookie if name.lower() == "set-cookie" else default
+
+
+def _cookie(line: str) -> Cookie | None:
+    """One line of a Netscape file: domain, whole domain or not, path, secure, expiry, name, value."""
+    from http.cookiejar import Cookie as Made
+
+    fields = line.split("\t")
+    if len(fields) == 6:
+        fields.append("")  # an empty value whose tab an editor has taken
+    if len(fields) != 7 or _CONTROL.search("".join(fields)) or any(";" in field for field in fields):
+        return None
+    domain, whole, path, secure, expiry, name, value = fields
+    seconds = re.fullmatch(r"(\d{1,15})(\.\d*)?", expiry) if expiry else None
+    if not domain.strip(".") or not name or not path.startswith("/") or (expiry and seconds is None):
+        return None
+    expires = int(seconds[1]) if seconds is not None and int(seconds[1]) else None
+    below = whole.upper() == "TRUE" or domain.startswith(".")
+    domain = domain.lower().lstrip(".")
+    if below and re.fullmatch(r"[0-9.]+|.*:.*", domain):
+        below = False  # nothing is below an address
+    if "." not in domain:
+        domain += ".local"  # http.cookiejar's name for a host of one label
+    return Made(
+        version=0,
+        name=name,
+        value=value,
+        port=None,
+        port_specified=False,
+        domain="." + domain if below else domain,
+        domain_specified=below,
+        domain_initial_dot=below,
+        path=path,
+        path_specified=True,
+        secure=secure.upper() == "TRUE",
+        expires=expires,
+        discard=expires is None,
+        comment=None,
+        comment_url=None,
+        rest={},
+    )
+
+
+def _line(cookie: Cookie) -> str:
+    domain = cookie.domain.removesuffix(".local") if cookie.domain.count(".") == 1 else cookie.domain
+    whole = "TRUE" if cookie.domain_specified else "FALSE"
+    secure = "TRUE" if cookie.secure else "FALSE"
+    name, value = (cookie.name, cookie.value) if cookie.value is not None else ("", cookie.name)
+    return "\t".join((domain, whole, cookie.path, secure, str(cookie.expires or 0), name, value)) + "\n"

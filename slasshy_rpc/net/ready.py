@@ -1,0 +1,41 @@
+"""Waiting for one Channel's socket on the event loop.
+
+Owns: the only place that registers a Channel's descriptor with the loop. Never: leaves it there, not even on cancel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from slasshy_rpc._engine import WRITE, Channel
+
+
+async def ready(channel: Channel, timeout: float | None = None) -> None:
+    """Return when the socket is ready for what ``channel.wants``; raises TimeoutError after ``timeout`` seconds.
+
+    Whoever closes or lends the channel first ends the task that waits here: the descriptor is the loop's until then.
+    """
+    if timeout is not None and timeout <= 0:
+        raise TimeoutError
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+    fd = channel.fd
+    timer = None if timeout is None else loop.call_later(timeout, _expire, waiter)
+    writing = channel.wants == WRITE
+    (loop.add_writer if writing else loop.add_reader)(fd, _wake, waiter)
+    try:
+        await waiter
+    finally:
+        (loop.remove_writer if writing else loop.remove_reader)(fd)
+        if timer is not None:
+            timer.cancel()
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def _expire(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())
