@@ -17,7 +17,7 @@ EXT    := $(wildcard ext/*.pyx ext/*.pxd ext/*.h)
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z ]*\):.*## \(.*\)/\1	\2/p' Makefile | awk -F'\t' '{ split($$1, names, " "); for (i in names) printf "  make %-13s %s\n", names[i], $$2 }'
 
 run: build ## set everything up and run the server; ARGS='…' are its options
 	@exec $(BIN)/slasshy-rpc $(ARGS)
@@ -33,7 +33,7 @@ $(PY):
 	@python=$$(sh tools/find_python.sh $(PYTHON)) && "$$python" -m venv --clear $(VENV)
 
 # An editable install by path: an import hook would cost every start some milliseconds.
-$(VENV)/run.stamp: $(PY) pyproject.toml setup.py
+$(VENV)/run.stamp: pyproject.toml setup.py | $(PY)
 	@echo "Installing what slasshy-rpc needs into $(VENV) …"
 	@$(PIP) $$($(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])')
 	@$(PIP) --no-build-isolation --config-settings editable_mode=compat --editable .
