@@ -198,11 +198,12 @@ def load(path: str) -> Control | None:
         raise DiskError(f"{printable(path)}: {error}", error.code) from error
 
 
-def save(path: str, control: Control) -> None:
+def save(path: str, control: Control, *, durable: bool = True) -> None:
     """Put ``control`` at ``path`` so that, whatever happens, the old or the new one is there whole.
 
     Temp file beside it (``F.aria2__temp``, aria2's name), fsync, rename, fsync of the folder. What it claims must
-    have been made durable before. Raises DiskError (9, 16 or 17).
+    have been made durable before. Not ``durable``: without the fsyncs, which then only a power cut can tell.
+    Raises DiskError (9, 16 or 17).
     """
     data = encode(control)
     temporary = path + "__temp"
@@ -214,13 +215,15 @@ def save(path: str, control: Control) -> None:
         with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.rename(temporary, path)
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise disk_error(error, "save the control file", path, ErrorCode.CREATE_FAILED) from error
-    sync_folder(os.path.dirname(path) or ".")
+    if durable:
+        sync_folder(os.path.dirname(path) or ".")
 
 
 def remove(path: str) -> None:

@@ -19,10 +19,14 @@ if typing.TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked: the URIs of one file (mirrors) and the options that apply to it."""
+    """What was asked: the URIs of one file (mirrors) and the options that apply to it.
+
+    ``trusted``: the person at the command line asked, so ``out`` may be any path of theirs.
+    """
 
     uris: tuple[str, ...]
     options: OptionSet
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,47 @@
+"""The URIs of one Download, how they are doing, and which of them the next Connection should ask.
+
+Owns: the health of a Source and the choice among several. Never: opening anything, clocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from slasshy_rpc.errors import DownloadError
+
+
+@dataclass(slots=True, eq=False)
+class Source:
+    """One URI with its health. ``host`` (scheme://host:port) is what --max-connection-per-server counts by."""
+
+    uri: str
+    host: str
+    current: str = ""  # where redirects led, asked directly while that works
+    connections: int = 0
+    asked: bool = False
+    fault: DownloadError | None = field(default=None)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it may still be asked."""
+        return self.fault is None
+
+
+def choose(sources: Iterable[Source], per_host: int, avoid: Source | None = None) -> Source | None:
+    """The living Source with the fewest Connections whose host has room; the first of equals.
+
+    ``avoid`` (one that has just failed) is taken only if there is no other. None: no Source has room.
+    """
+    sources = list(sources)
+    busy: dict[str, int] = {}
+    for source in sources:
+        busy[source.host] = busy.get(source.host, 0) + source.connections
+    open_ = [s for s in sources if s.alive and busy[s.host] < per_host]
+    return min(open_, key=lambda s: (s is avoid, s.connections), default=None)
+
+
+def connection_limit(sources: Iterable[Source], split: int, per_host: int) -> int:
+    """How many Connections may be open at once: ``split``, within ``per_host`` for every living host."""
+    hosts = {source.host for source in sources if source.alive}
+    return min(split, per_host * len(hosts))

@@ -1,0 +1,92 @@
+"""Where a file is cut: the first Segments, and what an idle Connection takes from a busy one.
+
+Owns: the choice of cut points (design values at the top). Never: who owns which bytes, clocks, I/O.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from slasshy_rpc.plan.ranges import Range
+
+#: Cuts fall on multiples of this: what the control file can express (bytes).
+GRAIN = 16384
+
+#: The least that is worth a request of its own when a Segment is split again (bytes).
+RESPLIT_FLOOR = 256 * 1024
+
+#: A Segment that will end by itself within this time is left alone (seconds).
+TOO_LATE = 0.15
+
+
+def first_cut(gaps: Sequence[Range], parts: int, min_split_size: int) -> list[Range]:
+    """Cut what is missing into about ``parts`` ranges of about equal size, in order.
+
+    No gap is cut into pieces smaller than ``min_split_size`` bytes, so a gap is cut only from twice that size on (aria2
+    manual, ``--min-split-size``). Gaps are never joined: there may be more ranges than ``parts``.
+    """
+    shares = [1] * len(gaps)
+    heap: list[tuple[float, int]] = [(float(start - end), i) for i, (start, end) in enumerate(gaps)]
+    heapq.heapify(heap)
+    for _ in range(max(0, parts - len(gaps))):
+        if not heap:
+            break
+        _, i = heap[0]
+        start, end = gaps[i]
+        size = end - start
+        if size < (shares[i] + 1) * min_split_size:
+            heapq.heappop(heap)
+            continue
+        shares[i] += 1
+        heapq.heapreplace(heap, (-size / shares[i], i))
+    cut: list[Range] = []
+    for (start, end), share in zip(gaps, shares, strict=True):
+        points = [_on_grain(start + (end - start) * k // share) for k in range(1, share)]
+        edges = [start, *(p for p in points if start < p < end), end]
+        cut += [(a, b) for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    return cut
+
+
+def _on_grain(position: int) -> int:
+    return (position + GRAIN // 2) // GRAIN * GRAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """A Segment under way: where it is, where it ends (bytes), how fast it goes (bytes a second)."""
+
+    position: int
+    end: int
+    rate: float
+
+
+def eta(busy: Busy) -> float:
+    """Seconds until a Segment ends by itself."""
+    return (busy.end - busy.position) / busy.rate if busy.rate > 0 else math.inf
+
+
+def steal(busy: Iterable[Busy], own_rate: float, min_split_size: int = 0) -> tuple[int, int] | None:
+    """Which Segment an idle Connection should split, and where: ``(index, cut)``; None if none is worth it.
+
+    The victim is the one that would end last; the cut lets both end together, by their speeds and not by half.
+    ``own_rate`` is what the idle Connection did last (bytes a second, 0 if it did nothing yet). When the user set
+    ``min_split_size``, neither side of the cut may be smaller.
+    """
+    floor = max(RESPLIT_FLOOR, min_split_size)
+    victims = [
+        # Stalled Segments all have an endless ETA: the longest of them comes first.
+        (eta(one), one.end - one.position, index, one)
+        for index, one in enumerate(busy)
+        if one.end - one.position >= 2 * floor and eta(one) >= TOO_LATE
+    ]
+    if not victims:
+        return None
+    _, left, index, victim = max(victims, key=lambda ranked: ranked[:2])
+    rates = victim.rate + own_rate
+    keep = left * victim.rate / rates if rates > 0 else left / 2
+    keep = min(max(keep, min_split_size or GRAIN), left - floor)
+    cut = -(-(victim.position + int(keep)) // GRAIN) * GRAIN
+    return (index, cut) if victim.position < cut < victim.end else None

@@ -1,0 +1,167 @@
+"""One Connection: one stream to one Source, bringing one Segment after the other.
+
+Owns: the stream and the Segment while it is under way. Never: which Segment comes next or how often to try (its crew
+decides), bytes (the engine moves them).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import typing
+
+from slasshy_rpc import _engine, clock
+from slasshy_rpc.disk.faults import disk_error
+from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
+from slasshy_rpc.plan.segments import Segment
+from slasshy_rpc.plan.sources import Source
+from slasshy_rpc.plan.speed import Speed
+from slasshy_rpc.protocols.opener import Arrival
+
+if typing.TYPE_CHECKING:
+    from slasshy_rpc.protocols.crew import Crew
+
+
+class Connection:
+    """Runs until the crew has no Segment for it, or until it has failed too often."""
+
+    def __init__(self, crew: Crew, arrival: Arrival | None = None, source: Source | None = None) -> None:
+        self.crew = crew
+        self.source = source
+        self.last_source = source
+        self.segment: Segment | None = None
+        self.transfer: _engine.Transfer | None = None
+        self.tries = 0
+        self.since = clock.monotonic()
+        self.speed = Speed()
+        self._brought = 0
+        self._arrival = arrival
+        self._blame: DownloadError | None = None
+        if source is not None:
+            source.connections += 1
+
+    @property
+    def position(self) -> int:
+        """Where the stream at hand could go on without a new request; -1 without one."""
+        return self._arrival.position if self._arrival else -1
+
+    @property
+    def received(self) -> int:
+        """Bytes received over this Connection."""
+        transfer = self.transfer
+        return self._brought + (transfer.position - transfer.offset if transfer else 0)
+
+    def rate(self) -> float:
+        """Bytes a second, also when it has only just begun."""
+        return self.speed.rate() if self.speed.span() >= 0.5 else self._young_rate()
+
+    def _young_rate(self) -> float:
+        transfer = self.transfer
+        if transfer is None:
+            return self.speed.rate()
+        return (transfer.position - transfer.offset) / max(clock.monotonic() - self.since, 1e-3)
+
+    def blame(self, error: DownloadError) -> None:
+        """Stop the Transfer that is under way as failed."""
+        if self.transfer is not None:
+            self._blame = error
+            self.transfer.cancel()
+
+    async def run(self) -> DownloadError | None:
+        """Bring Segments until there are none; returns why it gave up, or None."""
+        try:
+            while (segment := await self.crew.next_segment(self)) is not None:
+                before = self.received
+                try:
+                    await self._bring(segment)
+                except DownloadError as error:
+                    await self._let_go()
+                    self.tries = 1 if self.received > before else self.tries + 1
+                    self.crew.ledger.release(segment)
+                    wait = self.crew.after_failure(self, error)
+                    if wait is None:
+                        return error
+                    await asyncio.sleep(wait)
+                else:
+                    self.tries = 0
+                finally:
+                    self.crew.ledger.release(segment)
+                    self.segment = None
+                    self.crew.moved()
+            return None
+        finally:
+            await self._let_go()
+
+    async def _bring(self, segment: Segment) -> None:
+        """Open a stream at the Segment unless one is there, and let the engine receive it to its end."""
+        self.segment = segment
+        self.since = clock.monotonic()
+        if self._arrival is None or self._arrival.position != segment.position:
+            await self._let_go()
+            self._arrival = await self._open(segment)
+        arrival = self._arrival
+        arrival.fresh = False
+        transfer, ended = self.crew.receive(arrival.channel, segment)
+        self.transfer = transfer
+        self.since = clock.monotonic()
+        try:
+            await self.crew.settle(transfer, ended)
+        finally:
+            self._brought += transfer.position - transfer.offset
+            self.transfer = None
+            self.crew.ledger.commit(segment, transfer.flushed)
+        if transfer.reason == _engine.COMPLETE:
+            self._arrival = None
+            await self._put_back(arrival)
+        elif transfer.reason != _engine.BOUND:
+            blame, self._blame = self._blame, None
+            raise blame or transfer_error(transfer, self.crew.path)
+
+    async def _open(self, segment: Segment) -> Arrival:
+        source = self.crew.choose_source(self)
+        source.asked = True
+        source.connections += 1
+        self.source = self.last_source = source
+        arrival = await self.crew.opener.open(source, segment.position, segment.end)
+        try:
+            self.crew.check(arrival, source)
+        except DownloadError:
+            arrival.channel.close()
+            raise
+        return arrival
+
+    async def _put_back(self, arrival: Arrival) -> None:
+        self._leave_source()
+        await self.crew.opener.put_back(arrival)
+
+    async def _let_go(self) -> None:
+        """Part with the stream at hand."""
+        arrival, self._arrival = self._arrival, None
+        self._leave_source()
+        if arrival is not None:
+            await self.crew.opener.put_back(arrival)
+
+    def _leave_source(self) -> None:
+        if self.source is not None:
+            self.source.connections -= 1
+            self.source = None
+
+
+def transfer_error(transfer: _engine.Transfer, path: str) -> DownloadError:
+    """Why the engine stopped, as the download's error. The only place that knows the engine's reasons."""
+    reason = transfer.reason
+    if reason == _engine.WRITE_ERROR:
+        return disk_error(OSError(transfer.os_error, os.strerror(transfer.os_error)), "write", path)
+    if reason == _engine.STALLED:
+        return SourceError("Timeout.", ErrorCode.TIMEOUT, Retry.SAME_SOURCE)
+    if reason == _engine.EOF:
+        text = f"Got EOF from the server: the body ended at byte {transfer.position}, before it was complete."
+        return SourceError(text, ErrorCode.UNKNOWN, Retry.SAME_SOURCE)
+    if reason == _engine.SOCKET_ERROR:
+        text = f"Network problem has occurred. cause: {os.strerror(transfer.os_error)}"
+        return SourceError(text, ErrorCode.NETWORK, Retry.SAME_SOURCE)
+    if reason == _engine.TLS_ERROR:
+        return SourceError(f"SSL/TLS failure: {transfer.message}", ErrorCode.UNKNOWN, Retry.SAME_SOURCE)
+    if reason == _engine.BAD_CHUNK:
+        return SourceError("The server's chunked encoding is broken.", ErrorCode.BAD_RESPONSE, Retry.SAME_SOURCE)
+    return SourceError("The transfer was cancelled.", ErrorCode.UNKNOWN, Retry.SAME_SOURCE)

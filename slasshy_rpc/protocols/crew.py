@@ -1,0 +1,302 @@
+"""The Connections of one file: how many there are, who brings what, and what happens when one fails.
+
+Owns: the ledger of Segments while the file is brought, and the Sources. Never: names, control files or the order of
+writing things down (segmented.py), bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from slasshy_rpc import _engine, clock
+from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
+from slasshy_rpc.net.receive import Receiver
+from slasshy_rpc.plan import split
+from slasshy_rpc.plan.retry import RetryRules, pause
+from slasshy_rpc.plan.segments import Segment, SegmentMap
+from slasshy_rpc.plan.sources import Source, choose, connection_limit
+from slasshy_rpc.plan.speed import Speed
+from slasshy_rpc.protocols.connection import Connection
+from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, RangeRefused, SourceChanged
+
+log = logging.getLogger(__name__)
+
+#: How often speeds are taken and idle Connections look again for something to split (seconds).
+TICK = 0.25
+
+#: A Segment whose open has not been answered for this long may be split (seconds).
+SLOW_OPEN = 2.0
+
+#: --lowest-speed-limit is not applied to the first seconds of a Connection (aria2 manual).
+STARTUP_IDLE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``connections`` in all and ``per_host``; sizes in bytes, times in seconds, speeds in bytes a second.
+
+    ``strict_split``: the user set ``min_split_size``, so it also rules every later cut.
+    """
+
+    connections: int
+    per_host: int
+    min_split_size: int
+    strict_split: bool
+    timeout: float
+    lowest_speed: int
+    retry: RetryRules
+
+
+class Crew:
+    """Brings the missing bytes of one file of known length over several Connections."""
+
+    def __init__(
+        self, opener: Opener, receiver: Receiver, sources: list[Source], limits: Limits, pace: _engine.Pace
+    ) -> None:
+        self.opener = opener
+        self.sources = sources
+        self.limits = limits
+        self.connections: set[Connection] = set()
+        self.ledger = SegmentMap(0)
+        self.path = ""
+        self.speed = Speed()
+        self._receiver = receiver
+        self._pace = pace
+        self._fd = -1
+        self._live: _engine.LiveMap | None = None
+        self._facts: dict[Source, Facts] = {}
+        self._ranges: bool | None = None
+        self._fatal: DownloadError | None = None
+        self._last_error: DownloadError | None = None
+        self._tasks: dict[asyncio.Task[DownloadError | None], Connection] = {}
+        self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def received(self) -> int:
+        """Bytes of the file that are here: in the file or in a buffer."""
+        under_way = sum(c.transfer.position - c.segment.position for c in self.connections if c.transfer and c.segment)
+        return self.ledger.done.total + under_way
+
+    def solid(self) -> list[tuple[int, int]]:
+        """Ranges that are in the file, those of running Transfers included."""
+        solid = list(self.ledger.done)
+        for connection in self.connections:
+            if connection.transfer and connection.segment:
+                solid.append((connection.segment.position, connection.transfer.flushed))
+        return solid
+
+    async def work(
+        self, ledger: SegmentMap, fd: int, path: str, live: _engine.LiveMap | None, arrival: Arrival | None, facts: Facts, source: Source
+    ) -> None:
+        """Bring everything that ``ledger`` misses into ``fd``; the first stream is there already if it was of use.
+
+        Raises DownloadError when no Connection can go on. Cancelled: all is flushed and committed first.
+        """
+        self.ledger, self._fd, self.path, self._live = ledger, fd, path, live
+        self._facts = {source: facts}
+        self._ranges = facts.ranges
+        gaps = list(ledger.free)
+        ledger.plan(split.first_cut(gaps, self._room() if self._ranges is not False else 1, self.limits.min_split_size))
+        try:
+            if arrival is not None:
+                self._spawn(Connection(self, arrival, source))
+            while not ledger.complete:
+                self._reinforce()
+                await asyncio.wait(self._tasks, timeout=TICK, return_when=asyncio.FIRST_COMPLETED)
+                self._tick()
+        finally:
+            await self._dismiss()
+
+    # ---- what a Connection asks of its crew
+
+    async def next_segment(self, connection: Connection) -> Segment | None:
+        """The next bytes for this Connection, as soon as there are some; None when it is not needed any more."""
+        while not self.ledger.complete and self._fatal is None:
+            segment = self._claim(connection)
+            if segment is not None:
+                return segment
+            if self._ranges is False:
+                return None
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            await waiting
+        return None
+
+    def moved(self) -> None:
+        """Something changed hands: idle Connections look again."""
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            if not one.done():
+                one.set_result(None)
+
+    def choose_source(self, connection: Connection) -> Source:
+        """The Source to ask next. Raises the fault of the last one when none is alive."""
+        source = choose(self.sources, self.limits.per_host)
+        if source is None:
+            raise self._dead_end()
+        return source
+
+    def receive(
+        self, channel: _engine.Channel, segment: Segment
+    ) -> tuple[_engine.Transfer, asyncio.Future[_engine.Transfer]]:
+        """Give the stream and the Segment to the engine; the future is done when it has given both back."""
+        return self._receiver.start(
+            channel,
+            self._fd,
+            segment.position,
+            segment.end,
+            solid_from=self.ledger.solid_from(segment.position),
+            live=self._live,
+            pace=self._pace,
+            timeout=self.limits.timeout,
+        )
+
+    async def settle(self, transfer: _engine.Transfer, ended: asyncio.Future[_engine.Transfer]) -> None:
+        """Wait for the end of a Transfer; cancelled, it is stopped and flushed first."""
+        await self._receiver.settle(transfer, ended)
+
+    def check(self, arrival: Arrival, source: Source) -> None:
+        """Bytes of two versions never meet in one file. Raises SourceChanged, or SourceError for a wrong mirror."""
+        facts = arrival.facts
+        first = self._facts.setdefault(source, facts)
+        if facts.length != self.ledger.length or not same_version(first, facts):
+            text = f"the file has {facts.length} bytes there, not the {self.ledger.length} that were expected"
+            if facts.length == self.ledger.length:
+                text = "it has another ETag or Last-Modified than before"
+            if first is not facts or len(self._facts) == 1:
+                raise SourceChanged(f"The file at {facts.url or source.uri} changed while it was downloaded: {text}.")
+            raise SourceError(f"Size mismatch: {source.uri} is another file: {text}.", ErrorCode.CANNOT_RESUME, Retry.NEXT_SOURCE)
+        if arrival.start > 0:
+            self._ranges = True
+
+    def after_failure(self, connection: Connection, error: DownloadError) -> float | None:
+        """Seconds until the Connection should try again; None: it should give up."""
+        self._last_error = error
+        others = len(self.connections) > 1
+        log.debug("%s: %s", self.path, error)
+        if isinstance(error, SourceChanged) or error.retry is Retry.NEVER:
+            self._fatal = error
+            return None
+        if isinstance(error, RangeRefused) and not self._ranges:
+            self._ranges = False
+            if not others:
+                self._fatal = error
+            return None
+        source = connection.last_source
+        wait = pause(self.limits.retry, error, connection.tries)
+        if wait is not None:
+            return wait
+        # This Connection has had its chances. While others do better the Source may live, with one Connection less.
+        if source is not None and (error.retry is Retry.NEXT_SOURCE or not any(c.transfer for c in self.connections)):
+            source.fault = error
+            if any(s.alive for s in self.sources):
+                connection.tries = 0
+                return 0.0
+        return None
+
+    # ---- its own affairs
+
+    def _room(self) -> int:
+        return connection_limit(self.sources, self.limits.connections, self.limits.per_host)
+
+    def _spawn(self, connection: Connection) -> None:
+        task = asyncio.create_task(connection.run())
+        self._tasks[task] = connection
+        self.connections.add(connection)
+
+    def _reinforce(self) -> None:
+        """Open a Connection for every planned range that has none, as far as the limits go."""
+        if self._ranges is False or self._fatal is not None:
+            return
+        wanted = min(self._room(), len(self.connections) + len(self.ledger.free))
+        if self._ranges is None:
+            wanted = min(wanted, 2)     # one range request shows whether the others are worth it
+        idle = len(self._waiting)
+        while len(self.connections) - idle < wanted and len(self.connections) < self._room():
+            self._spawn(Connection(self))
+
+    def _tick(self) -> None:
+        """Take speeds, take in Connections that ended, wake the idle; raises when nobody is left."""
+        now = clock.monotonic()
+        self.speed.note(now, self.received)
+        for connection in self.connections:
+            connection.speed.note(now, connection.received)
+            self._too_slow(connection, now)
+        for task in [t for t in self._tasks if t.done()]:
+            self.connections.discard(self._tasks.pop(task))
+            task.result()
+        self.moved()
+        if self._fatal is not None:
+            raise self._fatal
+        if not self._tasks and not self.ledger.complete:
+            raise self._dead_end()
+
+    def _too_slow(self, connection: Connection, now: float) -> None:
+        lowest = self.limits.lowest_speed
+        transfer = connection.transfer
+        if lowest and transfer and now - connection.since > STARTUP_IDLE and connection.speed.rate() <= lowest:
+            text = f"Too slow Downloading speed: {int(connection.speed.rate())} <= {lowest}(B/s)"
+            connection.blame(SourceError(text, ErrorCode.TOO_SLOW, Retry.NEXT_SOURCE))
+
+    def _dead_end(self) -> DownloadError:
+        faults = [source.fault for source in self.sources if source.fault is not None]
+        return self._last_error or (faults[-1] if faults else SourceError("No URI available."))
+
+    def _claim(self, connection: Connection) -> Segment | None:
+        position = connection.position
+        if self._ranges is False:
+            return self.ledger.claim(position) if self.ledger.adjacent(position) else None
+        return self.ledger.claim(position) or self._steal(connection)
+
+    def _steal(self, thief: Connection) -> Segment | None:
+        """Split the busy Segment that would end last; the engine has the last word."""
+        now = clock.monotonic()
+        own = thief.speed.rate()
+        busy: list[Connection] = []
+        states: list[split.Busy] = []
+        for one in self.connections:
+            segment, transfer = one.segment, one.transfer
+            if segment is None or one is thief or segment not in self.ledger.owned:
+                continue
+            if transfer is not None:
+                states.append(split.Busy(transfer.position, segment.end, one.rate()))
+            elif now - one.since > SLOW_OPEN:
+                states.append(split.Busy(segment.position, segment.end, own))
+            else:
+                continue
+            busy.append(one)
+        rates = [state.rate for state in states if state.rate > 0]
+        own = own or (sum(rates) / len(rates) if rates else 0.0)
+        floor = self.limits.min_split_size if self.limits.strict_split else 0
+        found = split.steal(states, own, floor)
+        if found is None:
+            return None
+        victim, cut = busy[found[0]], found[1]
+        assert victim.segment is not None
+        if victim.transfer is not None and not victim.transfer.shrink(cut):
+            return None
+        return self.ledger.part(victim.segment, cut)
+
+    async def _dismiss(self) -> None:
+        """Stop every Connection; what they had received is in the file afterwards."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        self.moved()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
+        self.connections.clear()
+
+
+def same_version(first: Facts, now: Facts) -> bool:
+    """Whether two answers for one URI speak of the same bytes (RFC 9110 section 8.8).
+
+    Nodes of one site may give different ETags to the same file: an equal Last-Modified is believed then.
+    """
+    both_dated = bool(first.last_modified and now.last_modified)
+    same_date = both_dated and first.last_modified == now.last_modified
+    if first.etag and now.etag:
+        return first.etag == now.etag or same_date
+    return same_date or not both_dated

@@ -1,0 +1,261 @@
+"""The file that a download writes: what was there before, its control file and its live map.
+
+Owns: the order in which bytes and the records about them reach the disk. Never: which bytes come next, or the loop:
+every method here may block and is run off it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from slasshy_rpc import _engine
+from slasshy_rpc.disk import control, existing, layout, livemap
+from slasshy_rpc.disk.allocate import Method, allocate
+from slasshy_rpc.disk.bits import BLOCK
+from slasshy_rpc.errors import DiskError, ErrorCode
+from slasshy_rpc.plan.ranges import Range, Ranges
+
+log = logging.getLogger(__name__)
+
+#: Files up to this size come in one piece: no preallocation, no control file, no live map (bytes).
+SMALL = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FileRules:
+    """How a file is treated, in plain values; ``unallocated`` is --no-file-allocation-limit in bytes.
+
+    ``sync``: records and finished files are made durable. ``follow``: the user typed the path, so a symbolic link at its end is meant.
+    """
+
+    existing: existing.Rules
+    allocation: Method
+    unallocated: int
+    piece_length: int
+    sync: bool
+    remote_time: bool
+    keep_control: bool
+    follow: bool
+    live_dir: Path | None
+
+
+@dataclass(slots=True)
+class LocalFile:
+    """An open target of ``length`` bytes (None: unknown); ``done`` is what of it was on disk when it was opened."""
+
+    path: str
+    rules: FileRules
+    length: int | None
+    piece_length: int
+    action: existing.Action
+    fd: int = -1
+    done: tuple[Range, ...] = ()
+    live: _engine.LiveMap | None = None
+    _live_file: livemap.LiveFile | None = field(default=None, repr=False)
+    _controlled: bool = False
+    _saved: tuple[Range, ...] = ()
+
+    @classmethod
+    def prepare(
+        cls,
+        path: str,
+        length: int | None,
+        rules: FileRules,
+        taken: set[str],
+        *,
+        checksum: bool,
+        validator: str,
+        cancelled: Callable[[], bool],
+    ) -> LocalFile:
+        """Decide what to do with ``path``, claim the path in ``taken``, and open and allocate the file.
+
+        Raises DiskError; nothing that was there is lost then.
+        """
+        found = existing.settle(path, length, taken, rules.existing, checksum=checksum)
+        taken.add(found.path)
+        self = cls(found.path, rules, length, rules.piece_length, found.action)
+        try:
+            self._open(found, validator, cancelled)
+        except BaseException:
+            self.close()
+            taken.discard(found.path)
+            raise
+        return self
+
+    def _open(self, found: existing.Existing, validator: str, cancelled: Callable[[], bool]) -> None:
+        resume = found.action is existing.Action.RESUME_CONTROL
+        layout.make_parents(self.path)
+        if found.stale_control:
+            control.remove(layout.control_path(self.path))
+        if resume:
+            self._read_control(found.size)
+        elif found.action is existing.Action.RESUME_LENGTH:
+            self.done = ((0, found.size // BLOCK * BLOCK),) if found.size >= BLOCK else ()
+        elif found.action in (existing.Action.COMPLETE, existing.Action.VERIFY):
+            self.done = ((0, found.size),) if found.size else ()
+        if self.length is not None:
+            layout.free_space_check(self.path, max(0, self.length - found.size) if found.size else self.length)
+        self._controlled = resume or (self.length is not None and self.length > SMALL and not self.whole)
+        if self._controlled and not resume:
+            # Before the target has its full length: a crash must never leave a file that only looks complete.
+            self.save(self.done)
+        self.fd = layout.open_target(
+            self.path,
+            create=True,
+            truncate=found.action in (existing.Action.TRUNCATE, existing.Action.FRESH),
+            follow=self.rules.follow,
+        )
+        if self.length is None:
+            return
+        if resume and self.rules.live_dir is not None:
+            found_live = livemap.recover(self.rules.live_dir, self._live_key, self.fd, self.length, validator)
+            self.done = tuple(Ranges([*self.done, *(found_live or ())]))
+        if self._controlled:
+            if self.length >= self.rules.unallocated:
+                allocate(self.fd, self.length, self.rules.allocation, path=self.path, cancelled=cancelled)
+            self._map(validator)
+
+    def _read_control(self, size: int) -> None:
+        found = control.load(layout.control_path(self.path))
+        if found is None:
+            return
+        if found.total_length != self.length:
+            raise DiskError(
+                f"{layout.control_path(self.path)} belongs to a file of {found.total_length} bytes, but the server has"
+                f" {self.length}. Remove it to start over, or give another out.",
+                ErrorCode.UNKNOWN,
+            )
+        self.piece_length = found.piece_length
+        self.done = self._saved = found.within(size).done
+
+    def _map(self, validator: str) -> None:
+        """Let the engine mark what reaches the file; a download goes on without it if that fails."""
+        if self.rules.live_dir is None or not self.length:
+            return
+        try:
+            self._live_file = livemap.LiveFile.create(
+                self.rules.live_dir, self._live_key, self.fd, self.length, validator, self.done, path=self.path
+            )
+        except DiskError as error:
+            log.warning("%s A crash of the process may cost up to the last control file.", error)
+            return
+        self.live = _engine.LiveMap(self._live_file.bitmap, self.length)
+
+    @property
+    def _live_key(self) -> str:
+        return livemap.key_for(self.path)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every byte was there when the file was opened."""
+        return self.length is not None and self.done == (((0, self.length),) if self.length else ())
+
+    def save(self, solid: Iterable[Range], upload_length: int = 0) -> None:
+        """Write the control file: ``solid`` ranges are in the file. Data first, then what claims it. DiskError.
+
+        Without ``sync`` neither waits for the disk, as in aria2: a power cut may then leave a record that claims more
+        than the disk has.
+        """
+        if not self._controlled or self.length is None:
+            return
+        ranges = tuple(Ranges(solid))
+        if self.fd >= 0:
+            if ranges == self._saved:
+                return
+            if self.rules.sync:
+                layout.sync_data(self.fd, self.path)
+        record = control.Control(self.piece_length, self.length, upload_length, ranges)
+        # The first record claims nothing, so it need not be durable.
+        control.save(layout.control_path(self.path), record, durable=self.rules.sync and self.fd >= 0)
+        self._saved = ranges
+
+    def empty(self) -> None:
+        """Forget every byte but keep the file open: the content turned out to be another. Raises OSError."""
+        os.ftruncate(self.fd, 0)
+        self.done = ()
+
+    def discard(self) -> None:
+        """Remove the file and every record about it."""
+        self._drop_live(remove=True)
+        self.close()
+        control.remove(layout.control_path(self.path))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+
+    def finish(self, length: int, modified: float | None) -> None:
+        """All ``length`` bytes are in: date the file, make it durable, and only then drop the records. DiskError."""
+        fd, self.fd = self.fd, -1
+        sync = self.rules.sync and self._controlled
+        layout.finish(
+            fd, length=length, modified=modified if self.rules.remote_time else None, sync=sync, path=self.path
+        )
+        if self._controlled:
+            if self.rules.keep_control:
+                self._saved = ()
+                self.save([(0, length)])
+            else:
+                control.remove(layout.control_path(self.path))
+        self._controlled = False
+        self._drop_live(remove=True)
+
+    def suspend(self, solid: Iterable[Range]) -> None:
+        """Stop here for now: records first, then close. A disk that refuses the record loses no byte.
+
+        Does nothing after ``finish``.
+        """
+        if self.fd < 0:
+            return
+        self._controlled = True     # a small file, too, must not look complete
+        try:
+            self.save(solid)
+        except DiskError as error:
+            log.warning("%s", error)
+            self._drop_live(remove=False)
+        else:
+            self._drop_live(remove=True)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the file without another record; does nothing the second time."""
+        self._drop_live(remove=False)
+        if self.fd >= 0:
+            fd, self.fd = self.fd, -1
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+    def _drop_live(self, *, remove: bool) -> None:
+        if self.live is not None:
+            self.live.close()
+            self.live = None
+        if self._live_file is not None:
+            self._live_file.close(remove)
+            self._live_file = None
+
+
+def foresee(path: str, rules: FileRules) -> Range | None:
+    """The first gap of a download that would be resumed at ``path``, so that the first request can ask for it.
+
+    The gap's end is 0 when it is not known. None: ask for the file from its beginning.
+    """
+    size = existing.local_size(path)
+    if size is None or size <= 0:
+        return None
+    if os.path.lexists(layout.control_path(path)) and not rules.existing.remove_control_file:
+        try:
+            found = control.load(layout.control_path(path))
+        except DiskError:
+            return None     # told when the file is prepared
+        if found is None:
+            return None
+        gaps = Ranges(found.within(size).done).gaps(found.total_length)
+        return gaps[0] if gaps and gaps[0][0] else None
+    if rules.existing.continue_:
+        start = (size - 1) // BLOCK * BLOCK
+        return (start, 0) if start else None
+    return None

@@ -1,0 +1,85 @@
+"""All that HTTP, FTP and SFTP differ in: how a Source is opened at a byte.
+
+Owns: the shapes of Facts, Arrival and Opener. Never: a protocol, or the file that the bytes go to.
+"""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass
+
+from slasshy_rpc._engine import Channel
+from slasshy_rpc.errors import ErrorCode, Retry, SourceError
+from slasshy_rpc.plan.sources import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an answered open said about the file; lengths in bytes.
+
+    ``ranges`` is True when the server has shown or said that it serves ranges, False when it has shown or said that it
+    does not, None when it left that open. ``etag`` is a strong validator or empty.
+    """
+
+    length: int | None
+    ranges: bool | None
+    etag: str = ""
+    last_modified: str = ""
+    name: str = ""
+    url: str = ""
+
+
+@dataclass(slots=True)
+class Arrival:
+    """An answered open: its Facts and the live stream, whose body runs from ``start`` to ``end`` (None: unknown)."""
+
+    facts: Facts
+    channel: Channel
+    start: int
+    end: int | None
+    reusable: bool
+    fresh: bool = True
+
+    @property
+    def position(self) -> int:
+        """Where in the file the next byte of the stream belongs; -1 when that is not known any more.
+
+        ``fresh`` until its first bytes were taken.
+        """
+        if self.fresh:
+            return self.start
+        left = self.channel.body_left
+        if self.end is None or left < 0:
+            return -1
+        return self.end - left
+
+
+class Opener(typing.Protocol):
+    """Opens Sources of some schemes and takes back streams that are done with."""
+
+    async def open(self, source: Source, start: int, end: int | None) -> Arrival:
+        """Ask for bytes [start, end) (None: to the end); from 0 without an end it is a plain request for the file.
+
+        Raises SourceError (its ``retry`` says what may be tried again) and RangeRefused.
+        """
+
+    async def put_back(self, arrival: Arrival) -> None:
+        """Keep the stream for the next open if it can serve one, after draining a small rest; else close it."""
+
+
+class RangeRefused(SourceError):
+    """The server will not start where it was asked to: it has no ranges, or no such bytes.
+
+    ``length`` is the file's length if the server told it.
+    """
+
+    def __init__(self, message: str, length: int | None = None) -> None:
+        super().__init__(message, ErrorCode.CANNOT_RESUME, Retry.NEXT_SOURCE)
+        self.length = length
+
+
+class SourceChanged(SourceError):
+    """The file behind the URI is not the one that the download began with."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, ErrorCode.CANNOT_RESUME, Retry.NEXT_SOURCE)

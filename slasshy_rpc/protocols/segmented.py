@@ -1,0 +1,369 @@
+"""The Job behind HTTP, FTP and SFTP: inspect by opening, prepare the file, let a crew bring it, check and finish.
+
+Owns: the order of these steps, starting over, and what the Job looks like. Never: protocol details (openers), cut
+points (plan), how bytes move (crew, engine).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email.utils
+import functools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+from slasshy_rpc import _engine, clock
+from slasshy_rpc.disk import control, layout
+from slasshy_rpc.disk.checksum import digest_file
+from slasshy_rpc.disk.existing import Action
+from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
+from slasshy_rpc.net.receive import Receiver
+from slasshy_rpc.options.values import OptionSet
+from slasshy_rpc.plan import naming
+from slasshy_rpc.plan.retry import pause
+from slasshy_rpc.plan.segments import SegmentMap
+from slasshy_rpc.plan.sources import Source, choose
+from slasshy_rpc.protocols.base import Outcome, Workplace
+from slasshy_rpc.protocols.connection import transfer_error
+from slasshy_rpc.protocols.crew import Crew, Limits
+from slasshy_rpc.protocols.localfile import FileRules, LocalFile, foresee
+from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, RangeRefused, SourceChanged
+from slasshy_rpc.values import FileView, ServerView, Snapshot, UriView
+
+log = logging.getLogger(__name__)
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+#: The control file is at most this old while bytes come (seconds), unless saving it takes long itself.
+SAVE_EVERY = 1.0
+
+#: How often a download may begin again from nothing because the file changed or cannot be continued.
+FRESH_STARTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a segmented download needs from its options, in plain values; ``checksum`` is (algorithm, hex digest).
+
+    ``out`` names the file, else the server does. ``trusted`` as in ``disk.layout.resolve``.
+    """
+
+    directory: str
+    out: str
+    trusted: bool
+    compat: bool
+    limits: Limits
+    file: FileRules
+    rate: int
+    always_resume: bool
+    not_found_limit: int
+    dry_run: bool
+    checksum: tuple[str, str] | None
+
+
+class SegmentedJob:
+    """Brings one file over as many Connections as its Plan allows."""
+
+    def __init__(
+        self, sources: list[Source], plan: Plan, place: Workplace, opener: Opener, receiver: Receiver
+    ) -> None:
+        self._plan = plan
+        self._place = place
+        self._opener = opener
+        self._receiver = receiver
+        self._sources = sources
+        self._pace = _engine.Pace(plan.rate, place.pace)
+        self._crew = Crew(opener, receiver, sources, plan.limits, self._pace)
+        self._file: LocalFile | None = None
+        self._path = self._wish(plan.out) if plan.out else ""
+        self._length: int | None = None
+        self._completed = 0
+        self._stream: _engine.Transfer | None = None
+        self._verified: int | None = None
+        self._cancelled = False
+        self._not_found = 0
+        self._resumed = False
+
+    # ---- the Job
+
+    async def run(self) -> Outcome:
+        """See ``Job.run``."""
+        try:
+            for fresh_starts in range(FRESH_STARTS + 1):
+                try:
+                    await self._bring()
+                    return Outcome()
+                except (SourceChanged, RangeRefused) as error:
+                    kept = isinstance(error, RangeRefused) and self._resumed and self._plan.always_resume
+                    if kept or fresh_starts == FRESH_STARTS or self._file is None:
+                        raise
+                    log.warning("%s Starting over.", error)
+                    await self._start_over(self._file)
+            raise AssertionError("the loop returns or raises")
+        finally:
+            if self._file is not None:
+                self._completed = self._crew.received
+                await self._off_loop(self._file.suspend, self._crew.solid())
+                self._place.taken.discard(self._file.path)
+
+    def snapshot(self) -> Snapshot:
+        """See ``Job.snapshot``."""
+        length = self._length or 0
+        completed = self._completed
+        if self._stream is not None:
+            completed = self._stream.position
+        elif self._crew.ledger.length:
+            completed = self._crew.received
+        piece = self._file.piece_length if self._file else self._plan.file.piece_length
+        pieces = -(-length // piece)
+        bits = control.bitfield(tuple(self._crew.ledger.done), length, piece) if self._crew.ledger.length else None
+        whole = _whole_pieces(bits, length, piece) if bits is not None else completed
+        connections = [c for c in self._crew.connections if c.source is not None]
+        return Snapshot(
+            total_length=length,
+            completed_length=completed,
+            download_speed=int(self._crew.speed.rate()),
+            connections=len(connections) or (1 if self._stream else 0),
+            piece_length=piece,
+            num_pieces=pieces,
+            bitfield=bits,
+            files=(FileView(self._path, length, whole, uris=self._uris()),),
+            servers=tuple(
+                ServerView(c.source.uri, c.source.current or c.source.uri, int(c.speed.rate()))
+                for c in connections
+                if c.source
+            ),
+            verified_length=self._verified,
+        )
+
+    def retune(self, changed: OptionSet) -> bool:
+        """See ``Job.retune``: of what may change while running, only the speed limit means something here."""
+        self._pace.rate = changed.integer("max-download-limit")
+        return True
+
+    # ---- its steps
+
+    async def _bring(self) -> None:
+        """Everything, once: raises when it has to be started over."""
+        arrival, source = await self._inspect()
+        facts = arrival.facts
+        self._length = facts.length
+        if self._plan.dry_run:
+            arrival.channel.close()
+            return
+        try:
+            self._path = self._wish(self._plan.out or facts.name)
+            file = self._file = await self._prepare(facts)
+            self._path = file.path
+        except BaseException:
+            arrival.channel.close()
+            raise
+        if facts.length is None:
+            await self._bring_stream(arrival, file)
+            return
+        ledger = SegmentMap(facts.length, file.done)
+        self._resumed = ledger.done.total > 0
+        if file.action is Action.VERIFY and not await self._matches(file, facts.length):
+            await self._off_loop(file.empty)
+            ledger = SegmentMap(facts.length)
+        await self._fetch(ledger, file, arrival, source)
+        if self._plan.checksum and file.action is not Action.VERIFY and not await self._matches(file, facts.length):
+            self._crew.ledger = SegmentMap(facts.length)
+            raise DownloadError(
+                f"{file.path} does not have the {self._plan.checksum[0]} digest that was given.", ErrorCode.CHECKSUM
+            )
+        await self._finish(file, facts, facts.length)
+
+    async def _inspect(self) -> tuple[Arrival, Source]:
+        """Open the file for the first time: the answer's head is the inspection, its body is kept.
+
+        If a file that can be continued lies where the name points, the first missing bytes are asked for at once.
+        """
+        guess = self._path or self._guess()
+        gap = await self._off_loop(foresee, guess, self._plan.file) if guess else None
+        if gap is not None:
+            start, end = gap
+            part = max(self._plan.limits.min_split_size, (end - start) // self._plan.limits.connections)
+            with contextlib.suppress(RangeRefused):
+                return await self._open_first(start, min(start + part, end) if end else None)
+        return await self._open_first(0, None)
+
+    async def _open_first(self, start: int, end: int | None) -> tuple[Arrival, Source]:
+        tries: dict[Source, int] = {}
+        failed: Source | None = None
+        while True:
+            source = choose(self._sources, self._plan.limits.per_host, failed)
+            if source is None:
+                raise next((s.fault for s in reversed(self._sources) if s.fault), SourceError("No URI available."))
+            source.asked = True
+            source.connections += 1
+            try:
+                return await self._opener.open(source, start, end), source
+            except RangeRefused:
+                raise
+            except DownloadError as error:
+                tries[source] = tries.get(source, 0) + 1
+                wait = self._patience(error, tries[source])
+                if wait is None:
+                    source.fault = error
+                failed = source
+            finally:
+                source.connections -= 1
+            await asyncio.sleep(wait or 0)
+
+    def _patience(self, error: DownloadError, tries: int) -> float | None:
+        """Seconds before the Source is asked again, None if it is not; raises what ends the download."""
+        if error.retry is Retry.NEVER:
+            raise error
+        if error.code == ErrorCode.NOT_FOUND and self._plan.not_found_limit:
+            self._not_found += 1
+            if self._not_found >= self._plan.not_found_limit:
+                text = f"Reached max-file-not-found count={self._not_found}"
+                raise SourceError(text, ErrorCode.MAX_FILE_NOT_FOUND) from error
+            error = SourceError(str(error), error.code, Retry.SAME_SOURCE)
+        return pause(self._plan.limits.retry, error, tries)
+
+    async def _prepare(self, facts: Facts) -> LocalFile:
+        return await self._off_loop(
+            functools.partial(
+                LocalFile.prepare,
+                self._path,
+                facts.length,
+                self._plan.file,
+                self._place.taken,
+                checksum=self._plan.checksum is not None,
+                validator=facts.etag or facts.last_modified,
+                cancelled=lambda: self._cancelled,
+            )
+        )
+
+    async def _fetch(self, ledger: SegmentMap, file: LocalFile, arrival: Arrival, source: Source) -> None:
+        """Let the crew bring what is missing, and keep the control file young."""
+        first: Arrival | None = arrival
+        needed = not ledger.complete and ledger.adjacent(arrival.position)
+        if not needed:
+            await self._opener.put_back(arrival)
+            first = None
+        if ledger.complete:
+            self._crew.ledger = ledger
+            return
+        if first is None and arrival.facts.ranges is False:
+            raise RangeRefused("The server has no ranges: what is there cannot be continued.", ledger.length)
+        saving = asyncio.create_task(self._keep_records(file))
+        try:
+            await self._crew.work(ledger, file.fd, file.path, file.live, first, arrival.facts, source)
+        finally:
+            saving.cancel()
+            await asyncio.gather(saving, return_exceptions=True)
+
+    async def _bring_stream(self, arrival: Arrival, file: LocalFile) -> None:
+        """A body of unknown length: one stream from the start, which cannot be continued."""
+        tries = 0
+        while True:
+            transfer, ended = self._receiver.start(
+                arrival.channel, file.fd, 0, _engine.UNBOUNDED, pace=self._pace, timeout=self._plan.limits.timeout
+            )
+            self._stream = transfer
+            watching = asyncio.create_task(self._watch(transfer))
+            try:
+                await self._receiver.settle(transfer, ended)
+            finally:
+                watching.cancel()
+                arrival.channel.close()
+                self._stream = None
+            if transfer.reason == _engine.COMPLETE:
+                self._length = self._completed = transfer.position
+                await self._finish(file, arrival.facts, transfer.position)
+                return
+            error = transfer_error(transfer, file.path)
+            tries += 1
+            wait = self._patience(error, tries)
+            if wait is None:
+                raise error
+            await asyncio.sleep(wait)
+            arrival, _ = await self._open_first(0, None)
+            await self._off_loop(file.empty)
+
+    async def _watch(self, transfer: _engine.Transfer) -> None:
+        while True:
+            self._crew.speed.note(clock.monotonic(), transfer.position)
+            await asyncio.sleep(0.25)
+
+    async def _keep_records(self, file: LocalFile) -> None:
+        """Save the control file again and again; a save that takes long makes the next one wait as long."""
+        while True:
+            began = clock.monotonic()
+            try:
+                await self._off_loop(file.save, self._crew.solid())
+            except DownloadError as error:
+                log.warning("%s", error)
+            await asyncio.sleep(max(SAVE_EVERY, clock.monotonic() - began))
+
+    async def _matches(self, file: LocalFile, length: int) -> bool:
+        """Whether the file has the digest that was given."""
+        assert self._plan.checksum is not None
+        algorithm, expected = self._plan.checksum
+        self._verified = 0
+
+        def progress(done: int) -> None:
+            self._verified = done
+
+        try:
+            found = await self._off_loop(digest_file, file.fd, algorithm, progress, lambda: self._cancelled)
+        finally:
+            self._verified = None
+        return found == expected.lower()
+
+    async def _finish(self, file: LocalFile, facts: Facts, length: int) -> None:
+        modified = email.utils.parsedate_tz(facts.last_modified)
+        stamp = email.utils.mktime_tz(modified) if modified else None
+        await self._off_loop(file.finish, length, stamp)
+        self._completed = length
+
+    async def _start_over(self, file: LocalFile) -> None:
+        """The bytes that came belong to another content: away with them."""
+        self._crew.ledger = SegmentMap(0)
+        self._place.taken.discard(file.path)
+        self._file = None
+        await self._off_loop(file.discard)
+
+    # ---- small things
+
+    def _wish(self, name: str) -> str:
+        plan = self._plan
+        return layout.resolve(plan.directory, name, trusted=plan.trusted and name == plan.out, compat=plan.compat)
+
+    def _guess(self) -> str:
+        """The path if the server names the file as its URI does; '' if there is no telling."""
+        try:
+            return self._wish(naming.choose(None, self._sources[0].uri, compat=self._plan.compat))
+        except DownloadError:
+            return ""
+
+    def _uris(self) -> tuple[UriView, ...]:
+        """aria2's order: spent ones first."""
+        views = [UriView(s.uri, s.asked) for s in self._sources]
+        return tuple(sorted(views, key=lambda view: not view.used))
+
+    async def _off_loop(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run a blocking step in a thread, to its end even when the Job is cancelled meanwhile."""
+        task = asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._cancelled = True
+            await asyncio.wait([task])
+            raise
+
+
+def _whole_pieces(bits: bytes, length: int, piece: int) -> int:
+    """Bytes in finished pieces, as aria2 counts the progress of a single file."""
+    count = int.from_bytes(bits, "big").bit_count()
+    last = -(-length // piece) - 1
+    short = length - last * piece
+    has_last = bool(bits) and bool(bits[last >> 3] & (0x80 >> (last & 7)))
+    return count * piece - (piece - short if has_last else 0)

@@ -1,0 +1,154 @@
+"""The protocol that claims http:// and https:// and turns options into plain rules for everything below it.
+
+Owns: what is shared by all its downloads: idle connections, looked-up names, cookies, netrc. Never: requests or files.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from slasshy_rpc.disk import existing
+from slasshy_rpc.disk.allocate import Method
+from slasshy_rpc.net import address, auth
+from slasshy_rpc.net.cookies import Cookies
+from slasshy_rpc.net.dial import Names
+from slasshy_rpc.net.pool import Pool
+from slasshy_rpc.net.receive import Receiver
+from slasshy_rpc.net.tls import TlsSettings
+from slasshy_rpc.options.values import Layer, OptionSet
+from slasshy_rpc.plan.retry import RetryRules
+from slasshy_rpc.plan.sources import Source
+from slasshy_rpc.protocols.base import Request, Workplace
+from slasshy_rpc.protocols.crew import Limits
+from slasshy_rpc.protocols.http import HttpOpener, HttpRules
+from slasshy_rpc.protocols.localfile import FileRules
+from slasshy_rpc.protocols.segmented import Plan, SegmentedJob
+
+_VERSIONS = {"TLSv1.1": 0x0302, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
+
+
+class Web:
+    """HTTP(S) downloads; one for the whole process."""
+
+    name = "http"
+
+    def __init__(self, receiver: Receiver, cookies: Cookies) -> None:
+        self._receiver = receiver
+        self._cookies = cookies
+        self._pool = Pool()
+        self._names = Names()
+
+    def claims(self, request: Request) -> bool:
+        """See ``Protocol.claims``."""
+        return bool(request.uris) and all(uri.lower().startswith(("http://", "https://")) for uri in request.uris)
+
+    def job(self, request: Request, place: Workplace) -> SegmentedJob:
+        """See ``Protocol.job``."""
+        options = request.options
+        opener = HttpOpener(http_rules(options), self._pool, self._names, self._cookies)
+        sources = [Source(uri, _host(uri)) for uri in request.uris]
+        return SegmentedJob(sources, plan(request, place.live_dir), place, opener, self._receiver)
+
+    async def close(self) -> None:
+        """See ``Protocol.close``."""
+        self._pool.close()
+
+
+def _host(uri: str) -> str:
+    return "/".join(uri.split("/", 3)[:3]).lower()
+
+
+def plan(request: Request, live_dir: Path | None) -> Plan:
+    """What a segmented download needs of its options."""
+    options = request.options
+    checksum = options.text("checksum")
+    algorithm, _, digest = (checksum or "").partition("=")
+    return Plan(
+        directory=options.text("dir") or ".",
+        out=options.text("out") or "",
+        trusted=request.trusted,
+        compat=options.flag("compat"),
+        limits=limits(options),
+        file=file_rules(options, request.trusted, live_dir),
+        rate=options.integer("max-download-limit"),
+        always_resume=options.flag("always-resume"),
+        not_found_limit=options.integer("max-file-not-found"),
+        dry_run=options.flag("dry-run"),
+        checksum=(algorithm.lower(), digest) if checksum else None,
+    )
+
+
+def limits(options: OptionSet) -> Limits:
+    """How many Connections, how small, how patient."""
+    return Limits(
+        connections=options.integer("split"),
+        per_host=options.integer("max-connection-per-server"),
+        min_split_size=options.integer("min-split-size"),
+        strict_split=options.given("min-split-size") is not Layer.DEFAULT,
+        timeout=float(options.integer("timeout")),
+        lowest_speed=options.integer("lowest-speed-limit"),
+        retry=RetryRules(options.integer("max-tries"), float(options.integer("retry-wait"))),
+    )
+
+
+def file_rules(options: OptionSet, trusted: bool, live_dir: Path | None) -> FileRules:
+    """How the file is treated. ``file-sync=auto`` makes durable what a control file had spoken for."""
+    return FileRules(
+        existing=existing.Rules(
+            continue_=options.flag("continue"),
+            allow_overwrite=options.flag("allow-overwrite"),
+            auto_file_renaming=options.flag("auto-file-renaming"),
+            check_integrity=options.flag("check-integrity"),
+            remove_control_file=options.flag("remove-control-file"),
+        ),
+        allocation=allocation(options),
+        unallocated=options.integer("no-file-allocation-limit"),
+        piece_length=options.integer("piece-length"),
+        sync=options.text("file-sync") != "never",
+        remote_time=options.flag("remote-time"),
+        keep_control=options.flag("force-save"),
+        follow=trusted,
+        live_dir=live_dir,
+    )
+
+
+def allocation(options: OptionSet) -> Method:
+    """--file-allocation as ``disk.allocate`` takes it."""
+    found = options.text("file-allocation")
+    methods: tuple[Method, ...] = ("none", "prealloc", "trunc", "falloc")
+    return next(method for method in methods if method == found)
+
+
+def http_rules(options: OptionSet) -> HttpRules:
+    """What the requests carry, and how long they wait."""
+    netrc = options.text("netrc-path")
+    return HttpRules(
+        timeout=float(options.integer("timeout")),
+        connect_timeout=float(options.integer("connect-timeout")),
+        tls=TlsSettings(
+            verify=options.flag("check-certificate"),
+            ca_certificate=options.text("ca-certificate"),
+            certificate=options.text("certificate"),
+            private_key=options.text("private-key"),
+            min_version=_VERSIONS[options.text("min-tls-version") or "TLSv1.2"],
+        ),
+        user_agent=options.text("user-agent") or "",
+        referer=options.text("referer") or "",
+        headers=options.lines("header"),
+        user=options.text("http-user"),
+        password=options.text("http-passwd"),
+        netrc=_netrc(netrc) if netrc and not options.flag("no-netrc") else None,
+        only_when_asked=options.flag("http-auth-challenge"),
+        no_cache=options.flag("http-no-cache"),
+        keep_alive=options.flag("enable-http-keep-alive"),
+        receive_buffer=options.integer("socket-recv-buffer-size"),
+        disable_ipv6=options.flag("disable-ipv6"),
+        default_utf8=options.flag("content-disposition-default-utf8"),
+        compat=options.flag("compat"),
+    )
+
+
+@functools.cache
+def _netrc(path: str) -> auth.Netrc:
+    return auth.load_netrc(path)
