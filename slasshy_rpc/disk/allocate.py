@@ -43,12 +43,20 @@ def allocate(
     A disk too small leaves the file as long as it was. Raises DiskError: 9 with how much is missing, else 17.
     """
     try:
-        before = os.fstat(fd).st_size
-        if method == "none" or (length <= before and method != "falloc"):
-            return
+        status = os.fstat(fd)
+        space = os.fstatvfs(fd)
     except OSError as error:
         raise disk_error(error, "allocate", path) from error
+    before = status.st_size
+    if method == "none" or (length <= before and method != "falloc"):
+        return
     start = min(already, length) if method == "falloc" else before
+    if method != "trunc":
+        # Asked before, not found out: a disk filled to the brim for a moment fails everybody else who writes to it.
+        # A file system without blocks (some FUSE ones) does not know its space.
+        needed = length - max(start, status.st_blocks * 512)
+        if space.f_blocks and needed > space.f_bavail * space.f_frsize:
+            raise _too_small(fd, needed, path)
     try:
         if method == "prealloc":
             _write_zeros(fd, start, length, cancelled)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ def test_runs_are_the_set_bits(flags: list[bool]) -> None:
         field[index // 8] |= flag << (7 - index % 8)
     found = list(bits.runs(field, len(flags)))
     assert [index for first, last in found for index in range(first, last)] == [i for i, f in enumerate(flags) if f]
-    assert all(left[1] < right[0] for left, right in zip(found, found[1:], strict=False))
+    assert all(left[1] < right[0] for left, right in itertools.pairwise(found))
 
 
 @given(st.binary(max_size=40), st.integers(0, 320))
