@@ -1,0 +1,97 @@
+"""The session as text: what --save-session writes and --input-file reads, byte for byte as aria2 does it.
+
+Owns: which Downloads are saved, in the form of an input file, and the safe way of writing it.
+Never: when to save. Nothing here needs the event loop, so it may run in a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import re
+from collections.abc import Iterable
+
+from slasshy_rpc.errors import ErrorCode
+from slasshy_rpc.session.download import Download
+from slasshy_rpc.values import Snapshot, Status
+
+#: What would end a line, or a URI within its line.
+_BREAKS = re.compile(r"[\x00-\x20\x7f]")
+_LINE_BREAKS = re.compile(r"[\x00\r\n]")
+_NOT_FOUND = (ErrorCode.NOT_FOUND, ErrorCode.MAX_FILE_NOT_FOUND)
+
+
+def is_saved(download: Download) -> bool:
+    """Whether it belongs in the file: unfinished ones, and what its own options ask for."""
+    if download.belongs_to or download.followed_by:
+        return False
+    match download.status:
+        case Status.COMPLETE | Status.REMOVED:
+            return download.options.flag("force-save")
+        case Status.ERROR if download.error_code in _NOT_FOUND:
+            return download.options.flag("save-not-found")
+    return True
+
+
+def remaining_uris(download: Download, snapshot: Snapshot | None) -> list[str]:
+    """Its URIs, each once: those still to be asked, then those that were, then what the Job never listed."""
+    views = snapshot.files[0].uris if snapshot is not None and snapshot.files else ()
+    fresh = [view.uri for view in views if not view.used]
+    spent = [view.uri for view in views if view.used]
+    return list(dict.fromkeys([*fresh, *spent, *download.request.uris]))
+
+
+def entry(download: Download, uris: Iterable[str]) -> str:
+    """The lines of one Download, empty if there is nothing to ask for.
+
+    A URI or a value can never pass for another option's line: breaks in URIs are percent-encoded, and a value with
+    one (which no front lets in) is left out.
+    """
+    line = "".join(_BREAKS.sub(_encoded, uri) + "\t" for uri in uris)
+    if not line:
+        return ""
+    lines = [line, f" gid={download.gid}"]
+    if download.status is Status.PAUSED:
+        lines.append(" pause=true")
+    options = download.options.items_for_session()
+    lines += [f" {name}={value}" for name, value in options if not _LINE_BREAKS.search(value)]
+    return "\n".join(lines) + "\n"
+
+
+def text(downloads: Iterable[Download], live: dict[str, Snapshot]) -> str:
+    """The whole file. ``live`` holds, by GID, the Snapshots of those that run (a thread must not ask a Job)."""
+    return "".join(
+        entry(download, remaining_uris(download, live.get(download.gid, download.last)))
+        for download in downloads
+        if is_saved(download)
+    )
+
+
+def write(path: str, content: str) -> None:
+    """Replace the file at ``path`` in one step, gzip-compressed if its name ends in ``.gz``. Raises OSError.
+
+    The text goes to ``path__temp`` first (aria2's name for it); only the owner may read it, for it can hold passwords.
+    """
+    try:
+        data = content.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a character that came as a JSON escape
+        data = content.encode("utf-8", "replace")
+    if path.endswith(".gz"):
+        data = gzip.compress(data, mtime=0)
+    temporary = f"{path}__temp"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        with open(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _encoded(found: re.Match[str]) -> str:
+    return f"%{ord(found[0]):02X}"

@@ -1,0 +1,54 @@
+"""GIDs: making them, checking them, and finding a Download by the first digits of one.
+
+Owns: the form (64 bits, 16 lower-case hex digits, never 0) and the texts of failed look-ups.
+Never: the table of Downloads itself.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Container, Mapping
+from typing import TypeVar
+
+from slasshy_rpc.errors import RpcError
+
+DIGITS = 16
+_HEX = re.compile(r"[0-9a-f]{1,16}\Z")
+
+T = TypeVar("T")
+
+
+def fresh(taken: Container[str]) -> str:
+    """A random GID that is not in ``taken``."""
+    while True:
+        gid = f"{secrets.randbits(64):016x}"
+        if gid not in taken and gid.strip("0"):
+            return gid
+
+
+def normalised(text: str) -> str | None:
+    """A whole GID as given by a user in its one spelling, or None if it is none."""
+    text = text.lower()
+    return text if len(text) == DIGITS and _HEX.match(text) and text.strip("0") else None
+
+
+def find(text: str, table: Mapping[str, T]) -> T:
+    """What the GID, or the unambiguous beginning of one, stands for.
+
+    A whole GID costs one look-up; only an abbreviation walks through the table.
+    Raises RpcError with aria2's texts, which repeat the GID as given.
+    """
+    gid = text.lower()
+    found = table.get(gid)
+    if found is not None:
+        return found
+    if not _HEX.match(gid):
+        raise RpcError(f"Invalid GID {text}")
+    if len(gid) < DIGITS:
+        matches = [value for key, value in table.items() if key.startswith(gid)]
+        if len(matches) > 1:
+            raise RpcError(f"GID {text} is not unique")
+        if matches:
+            return matches[0]
+    raise RpcError(f"GID {text} is not found")

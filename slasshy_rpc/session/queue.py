@@ -1,0 +1,165 @@
+"""The order of Downloads that are waiting or paused.
+
+Owns: positions, and a cheap answer to "who starts next" among hundreds of thousands of entries.
+Never: a Download's status (it only reads it), or starting one.
+
+The list is cut into blocks of at most ``BLOCK_LIMIT`` entries; every entry knows its block and every
+block counts its startable entries. So no operation moves or looks at more than one block's entries
+plus one number per block, and a long run of paused entries is skipped block by block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from slasshy_rpc.values import Status
+
+if TYPE_CHECKING:
+    from slasshy_rpc.session.download import Download
+
+BLOCK_LIMIT = 1024
+
+
+class Block:
+    """A run of neighbouring entries; ``startable`` counts those whose status is WAITING."""
+
+    __slots__ = ("entries", "startable")
+
+    def __init__(self, entries: list[Download]) -> None:
+        self.entries = entries
+        self.startable = sum(entry.status is Status.WAITING for entry in entries)
+
+
+class Queue:
+    """Waiting and paused Downloads, first to start first."""
+
+    __slots__ = ("_blocks", "_length", "_startable")
+
+    def __init__(self) -> None:
+        self._blocks: list[Block] = []
+        self._length = 0
+        self._startable = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Download]:
+        """In order; the queue must not change meanwhile (see ``copy``)."""
+        for block in self._blocks:
+            yield from block.entries
+
+    @property
+    def startable(self) -> int:
+        """How many entries are waiting, not paused."""
+        return self._startable
+
+    def copy(self) -> list[Download]:
+        """The entries as they stand now."""
+        entries: list[Download] = []
+        for block in self._blocks:
+            entries.extend(block.entries)
+        return entries
+
+    def append(self, download: Download) -> None:
+        """Put it last."""
+        if self._blocks and len(self._blocks[-1].entries) < BLOCK_LIMIT:
+            block = self._blocks[-1]
+        else:
+            block = Block([])
+            self._blocks.append(block)
+        block.entries.append(download)
+        self._entered(download, block)
+
+    def insert(self, position: int, download: Download) -> None:
+        """Put it at ``position``; a number past the end means the end."""
+        if position >= self._length:
+            self.append(download)
+            return
+        at, inside = self._locate(max(position, 0))
+        block = self._blocks[at]
+        block.entries.insert(inside, download)
+        self._entered(download, block)
+        if len(block.entries) > BLOCK_LIMIT:
+            self._halve(at)
+
+    def remove(self, download: Download) -> None:
+        """Take it out. Its status must still be the one it was queued, or last noted, with."""
+        block = self._block_of(download)
+        block.entries.remove(download)
+        download.block = None
+        self._length -= 1
+        if download.status is Status.WAITING:
+            block.startable -= 1
+            self._startable -= 1
+        if not block.entries:
+            self._blocks.remove(block)
+
+    def restate(self, download: Download, status: Status) -> None:
+        """Turn an entry WAITING or PAUSED where it stands."""
+        if download.status is status:
+            return
+        step = 1 if status is Status.WAITING else -1
+        download.status = status
+        self._block_of(download).startable += step
+        self._startable += step
+
+    def first_startable(self) -> Download | None:
+        """The first entry that is waiting, still queued, or None."""
+        if not self._startable:
+            return None
+        block = next(block for block in self._blocks if block.startable)
+        return next(entry for entry in block.entries if entry.status is Status.WAITING)
+
+    def index(self, download: Download) -> int:
+        """Where it stands, from 0."""
+        mine = self._block_of(download)
+        before = 0
+        for block in self._blocks:
+            if block is mine:
+                break
+            before += len(block.entries)
+        return before + mine.entries.index(download)
+
+    def slice(self, start: int, end: int) -> list[Download]:
+        """The entries at positions ``start`` to ``end`` (exclusive)."""
+        found: list[Download] = []
+        for block in self._blocks:
+            size = len(block.entries)
+            if end <= 0:
+                break
+            if start < size:
+                found.extend(block.entries[max(start, 0) : end])
+            start -= size
+            end -= size
+        return found
+
+    @staticmethod
+    def _block_of(download: Download) -> Block:
+        if download.block is None:
+            raise ValueError(f"GID#{download.gid} is not queued")
+        return download.block
+
+    def _entered(self, download: Download, block: Block) -> None:
+        download.block = block
+        self._length += 1
+        if download.status is Status.WAITING:
+            block.startable += 1
+            self._startable += 1
+
+    def _locate(self, position: int) -> tuple[int, int]:
+        for at, block in enumerate(self._blocks):
+            if position < len(block.entries):
+                return at, position
+            position -= len(block.entries)
+        raise IndexError(position)
+
+    def _halve(self, at: int) -> None:
+        block = self._blocks[at]
+        middle = len(block.entries) // 2
+        upper = Block(block.entries[middle:])
+        del block.entries[middle:]
+        block.startable -= upper.startable
+        for entry in upper.entries:
+            entry.block = upper
+        self._blocks.insert(at + 1, upper)

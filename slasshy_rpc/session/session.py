@@ -1,0 +1,462 @@
+"""The conductor: which Downloads exist, which of them run, and what becomes of each.
+
+Owns: every change of a Download's status, the slots, and one event for each change that users hear of.
+Never: how bytes are moved (a Job does that), or what things are called on the wire.
+
+A command is a plain call that returns at once. Jobs are started in the loop's next turn, so an answer is out
+before the event it causes. A Job is stopped by cancelling its task, and keeps its status until it has flushed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slasshy_rpc.clock import monotonic
+from slasshy_rpc.errors import DownloadError, ErrorCode, RpcError
+from slasshy_rpc.options.values import Layer, Normal, OptionSet, needs_restart
+from slasshy_rpc.protocols.base import Outcome, Protocol, Protocols, Request, Workplace
+from slasshy_rpc.session import gid, uris
+from slasshy_rpc.session.download import Download, Intent, Run, fresh_uris
+from slasshy_rpc.session.events import Events
+from slasshy_rpc.session.expand import expand
+from slasshy_rpc.session.queue import Queue
+from slasshy_rpc.session.results import Results
+from slasshy_rpc.session.textfile import TextFile
+from slasshy_rpc.values import Event, Status
+
+if TYPE_CHECKING:
+    from slasshy_rpc._engine import Pace
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a loop over the whole queue may hold the event loop.
+SLICE = 0.005
+
+
+class Whence(enum.Enum):
+    """What a new position is counted from; the values are aria2's."""
+
+    START = "POS_SET"
+    CURRENT = "POS_CUR"
+    END = "POS_END"
+
+
+class Session:
+    """All Downloads of one process.
+
+    ``options`` is the global set (without what belongs to single downloads). ``pace`` is the global rate limit, handed
+    on to every Job. ``live_dir`` is where Jobs keep live maps. ``pausing``: whether ``pause`` is honoured for new
+    Downloads (aria2 ignores it where nobody could unpause). ``options_changed`` hears of changed global options.
+    """
+
+    def __init__(
+        self,
+        options: OptionSet,
+        protocols: Protocols,
+        *,
+        pace: Pace | None = None,
+        live_dir: Path | None = None,
+        pausing: bool = True,
+        options_changed: Callable[[OptionSet], None] | None = None,
+    ) -> None:
+        self.options = options
+        self.events = Events()
+        self.queue = Queue()
+        self.results = Results()
+        self._protocols = protocols
+        self._pace = pace
+        self._live_dir = live_dir
+        self._pausing = pausing
+        self._options_changed = options_changed
+        self._downloads: dict[str, Download] = {}
+        self._active: dict[str, Download] = {}
+        self._interrupted: dict[str, Download] = {}
+        self._taken: set[str] = set()
+        self._fill_planned = False
+        self._held = 0
+        self._closing = False
+        self._idle: list[asyncio.Future[None]] = []
+        self._file = TextFile(lambda: self.options, self._in_saving_order)
+        self._apply_pace()
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    @property
+    def active(self) -> list[Download]:
+        """The running ones, in the order in which they were started."""
+        return list(self._active.values())
+
+    @property
+    def interrupted(self) -> list[Download]:
+        """Those that ``close`` stopped."""
+        return list(self._interrupted.values())
+
+    def find(self, text: str) -> Download:
+        """The Download whose GID is, or alone begins with, ``text``. Raises RpcError."""
+        return gid.find(text, self._downloads)
+
+    def exit_code(self) -> int:
+        """What the process should exit with: the last failure's code, else 7 if something was stopped midway."""
+        failed = self.results.exit_code()
+        return failed or (ErrorCode.UNFINISHED if self._interrupted or self._active else ErrorCode.OK)
+
+    async def wait_idle(self) -> None:
+        """Returns when nothing runs and nothing but paused Downloads waits."""
+        if not self._is_idle():
+            waiter = asyncio.get_running_loop().create_future()
+            self._idle.append(waiter)
+            await waiter
+
+    # -- commands --------------------------------------------------------------------------------------------------
+
+    def add(self, given: Sequence[str], own: Mapping[str, Normal], position: int | None = None) -> Download:
+        """Queue the mirrors of one file; ``own`` are its normalised options, ``gid`` and ``pause`` among them.
+
+        Raises RpcError if nothing among ``given`` can be downloaded, or the GID is malformed or in use.
+        """
+        own = dict(own)
+        wanted = own.pop("gid", None)
+        paused = own.pop("pause", None) == "true" and self._pausing
+        options = self.options.derive(own, Layer.OWN)
+        if options.flag("parameterized-uri"):
+            given = [uri for text in given for uri in expand(text)]
+        request = Request(self._served(given, options), options)
+        if self._protocol_for(request) is None:
+            log.info("None of these can be downloaded: %d URI(s) without a supported scheme and a host.", len(given))
+            raise RpcError("No URI to download.")
+        download = Download(self._new_gid(wanted), request, Status.PAUSED if paused else Status.WAITING)
+        self._enter(download, position)
+        return download
+
+    def remove(self, download: Download) -> None:
+        """Stop an active one for good; forget a queued one without a trace. Raises RpcError for a stopped one."""
+        if download.run is not None:
+            download.run.stop(Intent.REMOVE)
+        elif download.block is not None:
+            self.queue.remove(download)
+            del self._downloads[download.gid]
+            self._plan_fill()
+        else:
+            raise RpcError(f"Active Download not found for GID#{download.gid}")
+
+    def pause(self, download: Download, *, force: bool = False) -> None:
+        """Pause it; an active one stays active until its Job has flushed, and then goes to the front.
+
+        ``force`` is only different where a pause is under way: no error. Raises RpcError.
+        """
+        run = download.run
+        if run is not None and (run.intent in (Intent.NONE, Intent.RESTART) or (force and run.intent is Intent.PAUSE)):
+            run.stop(Intent.PAUSE)
+        elif download.block is not None and download.status is Status.WAITING:
+            self.queue.restate(download, Status.PAUSED)
+            self._plan_fill()
+        else:
+            raise RpcError(f"GID#{download.gid} cannot be paused now")
+
+    def unpause(self, download: Download) -> None:
+        """Let it start when its turn comes; it keeps its place. Raises RpcError unless it is paused."""
+        if download.status is not Status.PAUSED:
+            raise RpcError(f"GID#{download.gid} cannot be unpaused now")
+        self.queue.restate(download, Status.WAITING)
+        self._plan_fill()
+
+    async def pause_all(self) -> None:
+        """Pause everything that can be paused; nothing is started meanwhile."""
+        for download in self.active:
+            if download.run is not None and download.run.intent in (Intent.NONE, Intent.RESTART):
+                download.run.stop(Intent.PAUSE)
+        await self._restate_all(Status.WAITING, Status.PAUSED)
+
+    async def unpause_all(self) -> None:
+        """Let everything that is paused start when its turn comes."""
+        await self._restate_all(Status.PAUSED, Status.WAITING)
+
+    def move(self, download: Download, offset: int, whence: Whence) -> int:
+        """Put a queued one elsewhere, within bounds; returns its new position. Raises RpcError for others."""
+        if download.block is None:
+            raise RpcError(f"GID#{download.gid} not found in the waiting queue.")
+        last = len(self.queue) - 1
+        before = self.queue.index(download)
+        base = {Whence.START: 0, Whence.CURRENT: before, Whence.END: last}[whence]
+        position = max(0, min(last, base + offset))
+        if position != before:
+            self.queue.remove(download)
+            self.queue.insert(position, download)
+        return position
+
+    def change_options(self, download: Download, changed: Mapping[str, Normal]) -> None:
+        """Change a live one's options; its Job takes them as it runs or is restarted. Raises RpcError if stopped."""
+        if download.stopped:
+            raise RpcError(f"Cannot change option for GID#{download.gid}")
+        if not changed:
+            return
+        request = Request(download.request.uris, download.options.derive(changed, Layer.OWN))
+        download.replace_request(request)
+        run = download.run
+        if run is not None and run.intent is Intent.NONE and (needs_restart(changed) or not self._retuned(download)):
+            run.stop(Intent.RESTART)
+
+    def change_uris(
+        self, download: Download, withdrawn: Sequence[str], added: Sequence[str], position: int | None = None
+    ) -> tuple[int, int]:
+        """Withdraw and add mirrors; an active one is restarted with what it has. Returns how many went and came.
+
+        aria2 lists a URI once for each Connection that it may have, and each mention in ``withdrawn`` takes one such
+        line away; here a URI is gone when all its lines are. Raises RpcError for a stopped one.
+        """
+        if download.stopped:
+            raise RpcError(f"Cannot remove URIs from GID#{download.gid}")
+        listed = [view.uri for view in fresh_uris(download.request)]
+        count = len(listed)
+        for uri in withdrawn:
+            if uri in listed:
+                listed.remove(uri)
+        gone = count - len(listed)
+        kept = [uri for uri in download.request.uris if uri in listed]
+        new = [uri for uri in map(uris.normalised, added) if uri is not None]
+        at = len(kept) if position is None else position
+        request = Request(tuple(dict.fromkeys([*kept[:at], *new, *kept[at:]])), download.options)
+        if request.uris != download.request.uris:
+            download.replace_request(request)
+            if download.run is not None and download.run.intent is Intent.NONE:
+                download.run.stop(Intent.RESTART)
+        return gone, len(new)
+
+    def change_global(self, changed: Mapping[str, Normal]) -> None:
+        """Change what applies to Downloads added from now on, and to the session itself at once."""
+        if not changed:
+            return
+        self.options = self.options.derive(changed, Layer.GLOBAL)
+        self._apply_pace()
+        self._plan_fill()
+        if self._options_changed is not None:
+            self._options_changed(self.options)
+
+    def forget(self, download: Download) -> None:
+        """Drop the result of a stopped one. Raises RpcError for others."""
+        if not self.results.remove(download):
+            raise RpcError(f"Could not remove download result of GID#{download.gid}")
+        del self._downloads[download.gid]
+
+    def forget_all(self) -> None:
+        """Drop all results."""
+        for download in self.results.clear():
+            del self._downloads[download.gid]
+
+    # -- from start to end -----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to save the session every save-session-interval seconds, if asked to. Needs a running loop."""
+        self._file.start()
+
+    async def save(self) -> None:
+        """Write the file of save-session. Raises RpcError with aria2's texts."""
+        await self._file.save()
+
+    async def close(self, grace: float = 30.0) -> None:
+        """Stop all Jobs so that they can go on another day, save the session, close the protocols.
+
+        A Job that has not stopped after ``grace`` seconds is left behind with a line in the log.
+        """
+        self._closing = True
+        for download in self.active:
+            if download.run is not None and download.run.intent in (Intent.NONE, Intent.RESTART):
+                download.run.stop(Intent.CLOSE)
+        tasks = [download.run.task for download in self.active if download.run is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+        await asyncio.sleep(0)  # the ends of the tasks are noted in the loop's next turn
+        for download in self.active:
+            log.error("GID#%s did not stop within %g seconds; its last bytes may be missing.", download.gid, grace)
+        await self._file.close()
+        for protocol in self._protocols:
+            await protocol.close()
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _served(self, given: Sequence[str], options: OptionSet) -> tuple[str, ...]:
+        """The URIs among ``given`` that some protocol can serve."""
+        known = uris.usable(given)
+        if len(known) < 2:
+            return known
+        return tuple(uri for uri in known if self._protocol_for(Request((uri,), options)) is not None)
+
+    def _protocol_for(self, request: Request) -> Protocol | None:
+        if not request.uris:
+            return None
+        return next((protocol for protocol in self._protocols if protocol.claims(request)), None)
+
+    def _in_saving_order(self) -> list[Download]:
+        return [
+            *self.results.pushed_out,
+            *self.results,
+            *self._active.values(),
+            *self._interrupted.values(),
+            *self.queue.copy(),
+        ]
+
+    def _new_gid(self, wanted: Normal | None) -> str:
+        if wanted is None:
+            return gid.fresh(self._downloads)
+        given = gid.normalised(wanted) if isinstance(wanted, str) else None
+        if given is None:
+            log.error("The gid %r is not 16 hexadecimal digits other than zero; this download is skipped.", wanted)
+            raise RpcError("No URI to download.")
+        if given in self._downloads:
+            log.error("The GID#%s is in use already; this download is skipped.", given)
+            raise RpcError("No URI to download.")
+        return given
+
+    def _enter(self, download: Download, position: int | None) -> None:
+        self._downloads[download.gid] = download
+        if position is None:
+            self.queue.append(download)
+        else:
+            self.queue.insert(position, download)
+        self._plan_fill()
+
+    async def _restate_all(self, before: Status, after: Status) -> None:
+        self._held += 1
+        try:
+            turn = monotonic() + SLICE
+            for download in self.queue.copy():
+                if download.status is before and download.block is not None:
+                    self.queue.restate(download, after)
+                if monotonic() > turn:
+                    await asyncio.sleep(0)
+                    turn = monotonic() + SLICE
+        finally:
+            self._held -= 1
+            self._plan_fill()
+
+    def _retuned(self, download: Download) -> bool:
+        try:
+            return download.run is not None and download.run.job.retune(download.options)
+        except Exception:
+            log.exception("GID#%s could not take changed options as it runs; it is restarted.", download.gid)
+            return False
+
+    def _apply_pace(self) -> None:
+        if self._pace is not None:
+            self._pace.rate = self.options.integer("max-overall-download-limit")
+
+    def _is_idle(self) -> bool:
+        return not self._active and (self._closing or not self.queue.startable)
+
+    def _plan_fill(self) -> None:
+        if not self._fill_planned:
+            self._fill_planned = True
+            asyncio.get_running_loop().call_soon(self._fill)
+
+    def _fill(self) -> None:
+        """Start Downloads while there are slots, and tell who waits for the end if nothing is left."""
+        self._fill_planned = False
+        if not self._held and not self._closing:
+            slots = self.options.integer("max-concurrent-downloads") - len(self._active)
+            while slots > 0 and (download := self.queue.first_startable()) is not None:
+                self._begin(download)
+                slots -= 1
+        if self._is_idle():
+            waiters, self._idle = self._idle, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def _begin(self, download: Download) -> None:
+        self.queue.remove(download)
+        download.status = Status.ACTIVE
+        self._active[download.gid] = download
+        fault: Exception | None = None
+        try:
+            protocol = self._protocol_for(download.request)
+            if protocol is None:
+                raise DownloadError("No URI available.")
+            place = Workplace(download.gid, self._pace, self._live_dir, self._taken)
+            job = protocol.job(download.request, place)
+            task = asyncio.get_running_loop().create_task(job.run(), name=f"download {download.gid}")
+            download.run = Run(download.request, job, task, monotonic())
+            task.add_done_callback(partial(self._ended, download))
+        except Exception as error:
+            fault = error
+        self.events.emit(Event.START, download.gid)
+        if fault is not None:
+            del self._active[download.gid]
+            self._fail(download, fault)
+            self._plan_fill()
+
+    def _ended(self, download: Download, task: asyncio.Task[Outcome]) -> None:
+        intent = download.run.intent if download.run is not None else Intent.NONE
+        download.settle()
+        download.run = None
+        del self._active[download.gid]
+        if task.cancelled():
+            self._halt(download, intent)
+        elif (error := task.exception()) is None:
+            self._complete(download, task.result())
+        elif intent is Intent.REMOVE and isinstance(error, DownloadError):
+            self._halt(download, intent)
+        else:
+            self._fail(download, error)
+        self._plan_fill()
+
+    def _halt(self, download: Download, intent: Intent) -> None:
+        """A Job has flushed and ended because it was told to."""
+        match intent:
+            case Intent.PAUSE | Intent.RESTART:
+                paused = intent is Intent.PAUSE
+                download.status = Status.PAUSED if paused else Status.WAITING
+                self.queue.insert(0, download)
+                if paused:
+                    self.events.emit(Event.PAUSE, download.gid)
+            case Intent.REMOVE:
+                self._finish(download, Status.REMOVED, Event.STOP, ErrorCode.REMOVED)
+            case Intent.CLOSE:
+                download.status = Status.WAITING
+                self._interrupted[download.gid] = download
+                self.events.emit(Event.STOP, download.gid)
+            case Intent.NONE:
+                self._fail(download, DownloadError("The download was cancelled from inside the server; add it again."))
+
+    def _complete(self, download: Download, outcome: Outcome) -> None:
+        """Done; what it begot goes to the front of the queue, in order."""
+        status = Status.PAUSED if download.options.flag("pause-metadata") else Status.WAITING
+        children = [self._child(download, request, status) for request in outcome.followers]
+        download.followed_by = tuple(child.gid for child in children)
+        for child in reversed(children):
+            self.queue.insert(0, child)
+        self._finish(download, Status.COMPLETE, Event.COMPLETE, ErrorCode.OK)
+
+    def _child(self, parent: Download, request: Request, status: Status) -> Download:
+        child = Download(gid.fresh(self._downloads), request, status)
+        child.following = parent.gid
+        self._downloads[child.gid] = child
+        return child
+
+    def _fail(self, download: Download, error: BaseException) -> None:
+        """A download has failed; anything but a DownloadError is a fault of ours, and goes to the log in full."""
+        code: int = ErrorCode.UNKNOWN
+        message = str(error)
+        if isinstance(error, DownloadError):
+            code = error.code
+        else:
+            log.error("GID#%s ended by a fault in the program; please report it.", download.gid, exc_info=error)
+            message = f"The program made a mistake ({type(error).__name__}: {error}); its log says where."
+        self._finish(download, Status.ERROR, Event.ERROR, code, message)
+
+    def _finish(self, download: Download, status: Status, event: Event, code: int, message: str = "") -> None:
+        download.status = status
+        download.error_code = code
+        download.error_message = message
+        if download.last is not None:
+            download.last = replace(download.last, download_speed=0, upload_speed=0)
+        room = self.options.integer("max-download-result")
+        for old in self.results.add(download, room, self.options.flag("keep-unfinished-download-result")):
+            del self._downloads[old.gid]
+        self.events.emit(event, download.gid)

@@ -1,0 +1,85 @@
+"""When the session's text file is written: on demand, every so often, and at the end.
+
+Owns: keeping writes apart from each other and off the event loop. Never: what the file says (export does).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from slasshy_rpc.errors import RpcError
+from slasshy_rpc.options.values import OptionSet
+from slasshy_rpc.session import export
+from slasshy_rpc.session.download import Download
+from slasshy_rpc.values import Status
+
+log = logging.getLogger(__name__)
+
+
+class TextFile:
+    """The file that save-session names. ``options`` gives the global set and ``downloads`` all, in order, as of now."""
+
+    def __init__(self, options: Callable[[], OptionSet], downloads: Callable[[], Sequence[Download]]) -> None:
+        self._options = options
+        self._downloads = downloads
+        self._writing = asyncio.Lock()
+        self._written: tuple[str, int] | None = None  # path and hash of the text
+        self._clock: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Save every save-session-interval seconds (if that is not 0) when something has changed. Needs a loop."""
+        interval = self._options().integer("save-session-interval")
+        if interval > 0 and self._clock is None:
+            self._clock = asyncio.get_running_loop().create_task(self._again(interval), name="save-session-interval")
+
+    async def save(self) -> None:
+        """Write it now. Raises RpcError with aria2's texts."""
+        path = self._options().text("save-session")
+        if not path:
+            raise RpcError("Filename is not given.")
+        await self._save_to(path, only_if_changed=False)
+
+    async def close(self) -> None:
+        """Write it for the last time, if it has a name; a failure is logged."""
+        if self._clock is not None:
+            self._clock.cancel()
+        if self._options().text("save-session"):
+            try:
+                await self.save()
+            except RpcError as error:
+                log.error("%s", error)
+
+    async def _again(self, interval: int) -> None:
+        while True:
+            await asyncio.sleep(interval)
+            path = self._options().text("save-session")
+            try:
+                if path:
+                    await self._save_to(path, only_if_changed=True)
+            except RpcError as error:
+                log.error("%s", error)
+
+    async def _save_to(self, path: str, *, only_if_changed: bool) -> None:
+        async with self._writing:
+            downloads = self._downloads()
+            live = {each.gid: each.snapshot() for each in downloads if each.status is Status.ACTIVE}
+
+            def write() -> None:
+                text = export.text(downloads, live)
+                written = (path, hash(text))
+                if not only_if_changed or written != self._written:
+                    export.write(path, text)
+                    self._written = written
+
+            writing = asyncio.get_running_loop().run_in_executor(None, write)
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                await asyncio.wait([writing])  # the thread goes on; nobody else may write meanwhile
+                raise
+            except OSError as error:
+                log.error("The session cannot be saved to %s: %s.", path, error.strerror)
+                raise RpcError(f"Failed to serialize session to '{path}'.") from error
+        log.info("Serialized session to '%s' successfully.", path)

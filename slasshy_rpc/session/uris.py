@@ -1,0 +1,40 @@
+"""URIs as they come from users: brought into one spelling, the unusable ones left out.
+
+Owns: which texts count as URIs when a Download is added, as aria2 decides it. Never: whether a scheme can
+be served, which the protocols say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+#: scheme://[user@]host[:port]..., where the host must not be empty.
+_FORM = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]/?#]+\]|[^/?#:\[\]]+)(?::([0-9]{0,5}))?(?=[/?#]|\Z)"
+)
+_MAGNET = "magnet:?"
+#: What RFC 3986 does not allow in a URI; a percent sign stays as it is.
+_FOREIGN = re.compile(r"[^A-Za-z0-9!*'();:@&=+$,/?#\[\]%\-._~]+")
+_LAST_PORT = 65535
+
+
+def normalised(uri: str) -> str | None:
+    """The URI with everything foreign percent-encoded, or None if it is no absolute URI with a host."""
+    uri = _FOREIGN.sub(_encoded, uri)
+    if uri.startswith(_MAGNET):
+        return uri
+    found = _FORM.match(uri)
+    if found is None or int(found[2] or 0) > _LAST_PORT:
+        return None
+    return uri
+
+
+def usable(uris: Iterable[str]) -> tuple[str, ...]:
+    """The usable ones, each once, in order."""
+    kept = (normalised(uri) for uri in uris)
+    return tuple(dict.fromkeys(uri for uri in kept if uri is not None))
+
+
+def _encoded(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "replace"))
