@@ -1,0 +1,164 @@
+"""One call, whatever wire it came over: the token, system.*, the way to the api, and errors turned into answers.
+
+Owns: authorisation and the error table. Never: text, sockets, or what the aria2.* methods do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from hmac import compare_digest
+from typing import Protocol
+
+from slasshy_rpc.clock import monotonic
+from slasshy_rpc.errors import OptionError, RpcError, SlasshyError
+from slasshy_rpc.values import Event
+
+log = logging.getLogger("slasshy_rpc.rpc")
+
+#: Seconds that a long answer may hold the event loop before other calls get their turn.
+SLICE = 0.005
+
+INTERNAL_ERROR = -32603
+MULTICALL = "system.multicall"
+LIST_METHODS = "system.listMethods"
+LIST_NOTIFICATIONS = "system.listNotifications"
+_SYSTEM = (MULTICALL, LIST_METHODS, LIST_NOTIFICATIONS)
+_TOKEN = "token:"
+
+
+class Events(Protocol):
+    """Where state events are heard; callbacks run synchronously and must not block."""
+
+    def subscribe(self, callback: Callable[[Event, str], None], /) -> object:
+        """From now on ``callback(event, gid)`` is called for every event."""
+
+    def unsubscribe(self, callback: Callable[[Event, str], None], /) -> object:
+        """Stop calling ``callback``."""
+
+
+class Api(Protocol):
+    """What stands behind the wire: the methods and the events of one session."""
+
+    @property
+    def METHODS(self) -> Sequence[str]:
+        """Every method's name, in aria2's listMethods order."""
+
+    @property
+    def NOTIFICATIONS(self) -> Sequence[str]:
+        """Every notification's name, in aria2's listNotifications order."""
+
+    def call(self, name: str, params: list[object], /) -> Awaitable[object]:
+        """The method's result, as plain JSON values; raises RpcError. ``params`` carry no token."""
+
+    def events(self) -> Events:
+        """Where the session's state events are heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A method's name and its positional parameters, the token still among them."""
+
+    method: str
+    params: list[object] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Visit:
+    """What one message showed about who sent it: whether a token was right, and the different ones that were not.
+
+    A missing token counts as one that was wrong.
+    """
+
+    authorised: bool = False
+    wrong_tokens: set[str] = field(default_factory=set)
+
+
+class Slices:
+    """Lets other work through at least every SLICE seconds of a long loop."""
+
+    def __init__(self) -> None:
+        self._until = monotonic() + SLICE
+
+    async def pause(self) -> None:
+        """Give way to the event loop if this slice is used up."""
+        if monotonic() >= self._until:
+            await asyncio.sleep(0)
+            self._until = monotonic() + SLICE
+
+
+async def dispatch(api: Api, secret: str | None, call: Call, visit: Visit) -> object:
+    """The call's result. Raises RpcError, and nothing else, for every failure.
+
+    The first parameter is taken away whenever it starts with ``token:``; with a ``secret`` it must be the right one,
+    before the method's existence or its other parameters are looked at. system.* needs none; the calls inside
+    system.multicall bring their own.
+    """
+    method, params = call.method, call.params
+    try:
+        if method == MULTICALL:
+            return await _multicall(api, secret, params, visit)
+        if method == LIST_METHODS:
+            return [*api.METHODS, *(name for name in _SYSTEM if name not in api.METHODS)]
+        if method == LIST_NOTIFICATIONS:
+            return list(api.NOTIFICATIONS)
+        token = params[0] if params else None
+        given = token if isinstance(token, str) and token.startswith(_TOKEN) else None
+        if secret is not None:
+            if given is None or not _equal(given, _TOKEN + secret):
+                visit.wrong_tokens.add(given or "")
+                raise RpcError("Unauthorized")
+            visit.authorised = True
+        return await api.call(method, params if given is None else params[1:])
+    except Exception as error:
+        raise as_answer(error, method) from error
+
+
+def as_answer(error: Exception, method: str) -> RpcError:
+    """The RpcError that tells the caller about ``error``; what only the user should know goes to the log."""
+    match error:
+        case RpcError():
+            return error
+        case OptionError():
+            log.error("%s: --%s: %s", method, error.name, error)
+            return RpcError(f"We encountered a problem while processing the option '--{error.name}'.")
+        case SlasshyError():
+            return RpcError(str(error))
+    log.error("%s failed inside; please report this", method, exc_info=error)
+    return RpcError(f"{method} failed inside the server; its log says where.", INTERNAL_ERROR)
+
+
+def _equal(given: str, wanted: str) -> bool:
+    return compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode("utf-8", "surrogatepass"))
+
+
+async def _multicall(api: Api, secret: str | None, params: list[object], visit: Visit) -> list[object]:
+    """aria2's system.multicall: each result in a list of one, each failure as {code, message}, in order."""
+    if not params:
+        raise RpcError("The parameter at 0 is required but missing.")
+    entries = params[0]
+    if not isinstance(entries, list):
+        raise RpcError("The parameter at 0 has wrong type.")
+    slices = Slices()
+    results: list[object] = []
+    for entry in entries:
+        try:
+            results.append([await dispatch(api, secret, _inner_call(entry), visit)])
+        except RpcError as error:
+            results.append({"code": error.code, "message": str(error)})
+        await slices.pause()
+    return results
+
+
+def _inner_call(entry: object) -> Call:
+    if not isinstance(entry, dict):
+        raise RpcError("system.multicall expected struct.")
+    method = entry.get("methodName")
+    if not isinstance(method, str):
+        raise RpcError("Missing methodName.")
+    if method == MULTICALL:
+        raise RpcError("Recursive system.multicall forbidden.")
+    params = entry.get("params")
+    return Call(method, params if isinstance(params, list) else [])

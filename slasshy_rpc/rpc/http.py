@@ -1,0 +1,186 @@
+"""The HTTP face: POST /jsonrpc and its WebSocket, OPTIONS, and 404 for the rest, with aria2's headers and status codes.
+
+Owns: bodies in and out, their limits, and when a connection ends. Never: JSON, tokens, or who is let in.
+Imported only when a server starts, because aiohttp is heavy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import zlib
+from collections.abc import Mapping
+from email.utils import formatdate
+
+from aiohttp import web
+
+from slasshy_rpc.errors import RpcError
+from slasshy_rpc.rpc.call import Visit
+from slasshy_rpc.rpc.guard import Guard
+from slasshy_rpc.rpc.json_dialect import Answer, JsonDialect, refusal
+from slasshy_rpc.rpc.notify import Listeners
+from slasshy_rpc.rpc.settings import RpcSettings
+from slasshy_rpc.rpc.websocket import Conversation
+
+log = logging.getLogger("slasshy_rpc.rpc")
+
+_PATH = "/jsonrpc"
+#: Bytes: shorter answers are not worth compressing, longer ones are compressed beside the event loop.
+_WORTH_GZIP = 512
+_GZIP_ASIDE = 128 << 10
+#: Bytes sent at a time, each within the idle time-out.
+_SEND_SLICE = 256 << 10
+
+
+class _BodyRefused(Exception):
+    """The body of a request cannot be had; the answer says why."""
+
+    def __init__(self, status: int, answer: Answer) -> None:
+        self.status = status
+        self.answer = answer
+
+
+class HttpFace:
+    """Answers aiohttp's requests for one server."""
+
+    def __init__(self, dialect: JsonDialect, listeners: Listeners, settings: RpcSettings) -> None:
+        self._dialect = dialect
+        self._listeners = listeners
+        self._settings = settings
+        self._guard = Guard(settings)
+        self._conversations: set[Conversation] = set()
+        self._date = (0, "")
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The response to one request; for a WebSocket, its whole life."""
+        method, headers = request.method, request.headers
+        answer_headers = self._headers() | self._guard.cors(method, headers)
+        if method == "OPTIONS":
+            return web.Response(headers=answer_headers)
+        reason = self._guard.refusal(method, headers)
+        if reason is not None:
+            return _last(web.Response(status=403, headers=answer_headers, text=reason))
+        if method == "POST" and request.path == _PATH:
+            return await self._post(request, answer_headers)
+        if method == "GET" and request.path_qs == _PATH and headers.get("Upgrade", "").lower() == "websocket":
+            return await self._websocket(request, answer_headers)
+        return web.Response(status=404, headers=answer_headers)
+
+    async def close_websockets(self) -> None:
+        """End every WebSocket with code 1001."""
+        await asyncio.gather(*(conversation.close() for conversation in self._conversations), return_exceptions=True)
+
+    async def _post(self, request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
+        headers["Content-Type"] = "application/json-rpc"
+        try:
+            body = await self._body(request)
+        except _BodyRefused as refused:
+            return _last(web.Response(status=refused.status, headers=headers, body=refused.answer.text))
+        visit, peer = Visit(), request.remote or ""
+        answer = await self._dialect.answer(body, visit)
+        if visit.wrong_tokens:
+            await asyncio.sleep(self._guard.hold(peer, len(visit.wrong_tokens)))
+        elif visit.authorised:
+            self._guard.forgive(peer)
+        text = answer.text
+        if len(text) >= _WORTH_GZIP and _takes_gzip(request.headers):
+            headers["Content-Encoding"] = "gzip"
+            if len(text) > _GZIP_ASIDE:
+                text = await asyncio.get_running_loop().run_in_executor(None, _gzip, text)
+            else:
+                text = _gzip(text)
+        response: web.StreamResponse
+        if len(text) > _SEND_SLICE:
+            response = await self._send_in_slices(request, headers, text)
+        else:
+            response = web.Response(status=answer.status, headers=headers, body=text)
+        return _last(response) if answer.status >= 400 else response
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        """The whole body, at most rpc-max-request-size; raises _BodyRefused."""
+        limit, length, content = self._settings.max_request_size, request.content_length, request.content
+        if length is not None and length > limit:
+            raise self._too_large()
+        if request.headers.get("Expect", "").lower() == "100-continue" and not content.is_eof():
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        body = bytearray()
+        try:
+            while not content.at_eof():
+                if content.is_eof():
+                    body += content.read_nowait()
+                else:
+                    async with asyncio.timeout(self._settings.idle_timeout):
+                        body += await content.readany()
+                if len(body) > limit:
+                    raise self._too_large()
+        except TimeoutError:
+            error = RpcError(f"No more of the request came for {self._settings.idle_timeout:g} seconds.", -32600)
+            raise _BodyRefused(408, refusal(error)) from None
+        except (ConnectionError, web.RequestPayloadError) as error:
+            raise _BodyRefused(400, refusal(RpcError(f"The request broke off: {error}", -32600))) from None
+        return bytes(body)
+
+    def _too_large(self) -> _BodyRefused:
+        limit = self._settings.max_request_size
+        log.warning("A request of more than %d bytes was refused; --rpc-max-request-size allows more", limit)
+        text = f"The request is larger than {limit} bytes; the server's --rpc-max-request-size allows more."
+        return _BodyRefused(413, refusal(RpcError(text, -32600)))
+
+    async def _send_in_slices(
+        self, request: web.BaseRequest, headers: Mapping[str, str], text: bytes
+    ) -> web.StreamResponse:
+        """Send a long answer as fast as it is taken; a receiver that stops for idle_timeout is cut off."""
+        response = web.StreamResponse(headers=headers)
+        response.content_length = len(text)
+        transport = request.transport
+        try:
+            await response.prepare(request)
+            for start in range(0, len(text), _SEND_SLICE):
+                async with asyncio.timeout(self._settings.idle_timeout):
+                    await response.write(text[start : start + _SEND_SLICE])
+        except TimeoutError:
+            if transport is not None:
+                transport.abort()
+            raise ConnectionResetError from None
+        return response
+
+    async def _websocket(self, request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
+        if "Sec-WebSocket-Key" not in request.headers:
+            return web.Response(status=400, headers=headers)
+        if request.headers.get("Sec-WebSocket-Version") != "13":
+            headers["Sec-WebSocket-Version"] = "13"
+            return web.Response(status=426, headers=headers)
+        conversation = Conversation(self._dialect, self._guard, self._listeners, self._settings)
+        self._conversations.add(conversation)
+        try:
+            return await conversation.run(request)
+        finally:
+            self._conversations.discard(conversation)
+
+    def _headers(self) -> dict[str, str]:
+        """aria2's headers of every answer; Expires is the same as Date."""
+        now = int(time.time())
+        if self._date[0] != now:
+            self._date = (now, formatdate(now, usegmt=True))
+        date = self._date[1]
+        return {"Date": date, "Expires": date, "Cache-Control": "no-cache", "Server": "slasshy-rpc"}
+
+
+def _last(response: web.StreamResponse) -> web.StreamResponse:
+    """``response``, after which the connection is closed."""
+    response.force_close()
+    return response
+
+
+def _takes_gzip(headers: Mapping[str, str]) -> bool:
+    for coding in headers.get("Accept-Encoding", "").lower().split(","):
+        name, _, weight = coding.partition(";")
+        if name.strip() == "gzip":
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+def _gzip(text: bytes) -> bytes:
+    return zlib.compress(text, 1, wbits=31)

@@ -1,0 +1,192 @@
+"""The RPC server: listening sockets, start and stop.
+
+Owns: addresses and the number of connections. Never: what is said over them.
+aiohttp and jsonrpcserver are imported by ``start``, when the sockets already listen, so that early callers only wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from typing import TYPE_CHECKING
+
+from slasshy_rpc.errors import UsageError
+from slasshy_rpc.rpc.call import Api
+from slasshy_rpc.rpc.settings import RpcSettings
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from slasshy_rpc.rpc.http import HttpFace
+    from slasshy_rpc.rpc.notify import Listeners
+
+__all__ = ["RpcServer", "RpcSettings"]
+
+log = logging.getLogger("slasshy_rpc.rpc")
+
+_LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+_EVERYWHERE = ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::"))
+_NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
+_BACKLOG = 512
+#: Seconds that listeners have to hear the last events, and that running answers have to end.
+_LAST_WORDS = 1.0
+
+
+class RpcServer:
+    """Serves ``api`` as ``settings`` say, from ``start`` to ``stop``, on the running event loop."""
+
+    def __init__(self, api: Api, settings: RpcSettings) -> None:
+        self._api = api
+        self._settings = settings
+        self._servers: list[asyncio.Server] = []
+        self._web: web.Server | None = None
+        self._face: HttpFace | None = None
+        self._listeners: Listeners | None = None
+        self._full = False
+
+    async def start(self) -> list[tuple[str, int]]:
+        """Listen and serve; returns the addresses. Raises UsageError when that cannot work as configured."""
+        self._check_secret()
+        sockets = _listen(self._settings.port, _EVERYWHERE if self._settings.listen_all else _LOOPBACK)
+        addresses = [(str(sock.getsockname()[0]), int(sock.getsockname()[1])) for sock in sockets]
+        try:
+            await self._serve(sockets)
+        except BaseException:
+            for sock in sockets:
+                sock.close()
+            raise
+        return addresses
+
+    async def stop(self) -> None:
+        """Take no more connections, let answers and events under way arrive, and close; takes about 3 s at most."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        if self._listeners is not None:
+            await self._listeners.emptied(_LAST_WORDS)
+            self._listeners.close()
+            self._listeners = None
+        if self._face is not None:
+            await self._face.close_websockets()
+            self._face = None
+        if self._web is not None:
+            await self._web.shutdown(_LAST_WORDS)
+            self._web = None
+
+    async def _serve(self, sockets: list[socket.socket]) -> None:
+        from aiohttp import web
+        from aiohttp.http_exceptions import HttpProcessingError
+
+        from slasshy_rpc.rpc.http import HttpFace
+        from slasshy_rpc.rpc.json_dialect import JsonDialect
+        from slasshy_rpc.rpc.notify import Listeners
+
+        self._listeners = Listeners(self._api)
+        self._face = HttpFace(JsonDialect(self._api, self._settings.secret), self._listeners, self._settings)
+        self._web = web.Server(
+            self._face.handle,
+            access_log=None,
+            logger=_quiet_about(HttpProcessingError),
+            keepalive_timeout=self._settings.idle_timeout,
+            auto_decompress=False,
+        )
+        self._listeners.open()
+        loop = asyncio.get_running_loop()
+        for sock in sockets:
+            self._servers.append(await loop.create_server(self._connected, sock=sock, backlog=_BACKLOG))
+
+    def _connected(self) -> asyncio.Protocol:
+        if self._web is None or len(self._web.connections) >= self._settings.max_connections:
+            if not self._full:
+                log.warning("More than %d RPC connections: new ones are closed", self._settings.max_connections)
+            self._full = True
+            return _Closed()
+        self._full = False
+        return self._web()
+
+    def _check_secret(self) -> None:
+        settings = self._settings
+        if not settings.listen_all or settings.secret is not None:
+            return
+        if settings.open_without_secret:
+            log.warning(
+                "RPC listens beyond this machine without a secret: whoever reaches it may use it; set --rpc-secret"
+            )
+            return
+        raise UsageError(
+            "--rpc-listen-all without --rpc-secret would let everyone who reaches this machine use it. "
+            "Set --rpc-secret=TOKEN, or leave --rpc-listen-all away to serve this machine only."
+        )
+
+
+class _Closed(asyncio.Protocol):
+    """A connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+def _listen(port: int, wanted: tuple[tuple[int, str], ...]) -> list[socket.socket]:
+    """A listening socket for each address that can be had; UsageError if none can."""
+    sockets: list[socket.socket] = []
+    errors: list[tuple[str, OSError]] = []
+    for family, host in wanted:
+        try:
+            sock = _bound(family, host, port)
+        except OSError as error:
+            errors.append((host, error))
+        else:
+            sockets.append(sock)
+            port = port or sock.getsockname()[1]
+    if not sockets:
+        raise UsageError(_cannot_listen(port, errors))
+    for host, failed in errors:
+        level = logging.DEBUG if failed.errno in _NO_IPV6 else logging.WARNING
+        log.log(level, "RPC does not listen on %s port %d: %s", host, port, failed.strerror)
+    return sockets
+
+
+def _bound(family: int, host: str, port: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setblocking(False)
+        sock.bind((host, port))
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _cannot_listen(port: int, errors: list[tuple[str, OSError]]) -> str:
+    tried = "; ".join(f"{host}: {error.strerror}" for host, error in errors)
+    start = f"RPC cannot listen on port {port} ({tried})."
+    if any(error.errno == errno.EADDRINUSE for _, error in errors):
+        return (
+            f"{start} Another aria2c or slasshy-rpc may be running: `ss -ltnp 'sport = :{port}'` or "
+            f"`lsof -nP -iTCP:{port} -sTCP:LISTEN` shows which process has the port. Stop it, or choose another port "
+            "with --rpc-listen-port=PORT."
+        )
+    return f"{start} Choose another port with --rpc-listen-port=PORT; ports below 1024 need special rights."
+
+
+def _quiet_about(harmless: type[Exception]) -> logging.Logger:
+    """The logger for aiohttp: broken requests of strangers are one line for those who debug, not a traceback."""
+    logger = logging.getLogger("slasshy_rpc.rpc.http")
+
+    def keep(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, harmless):
+            return True
+        log.debug("broken HTTP request: %s", error.args[0] if error.args else type(error).__name__)
+        return False
+
+    for old in list(logger.filters):
+        logger.removeFilter(old)
+    logger.addFilter(keep)
+    return logger

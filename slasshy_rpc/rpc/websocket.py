@@ -1,0 +1,112 @@
+"""One WebSocket: its messages are answered in order, its notifications follow, and slowness is its own problem.
+
+Owns: the life of the socket and who may hear events over it. Never: what a message means, or the handshake's rules.
+Imported only when a server starts, because aiohttp is heavy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from aiohttp import web
+from aiohttp.web import WSMsgType
+
+from slasshy_rpc.rpc.call import Visit
+from slasshy_rpc.rpc.guard import Guard, is_loopback
+from slasshy_rpc.rpc.json_dialect import JsonDialect
+from slasshy_rpc.rpc.notify import Listeners, Outbox
+from slasshy_rpc.rpc.settings import RpcSettings
+
+log = logging.getLogger("slasshy_rpc.rpc")
+
+#: Bytes of one message, if rpc-max-request-size is not more; aria2 has no limit.
+_LONGEST_MESSAGE = 16 << 20
+#: Answers to wrong tokens that may be held back while the socket goes on.
+_MOST_HELD = 32
+_CLOSE_TIMEOUT = 1.0
+_GOING_AWAY = 1001
+
+
+class Conversation:
+    """A socket from its handshake to its end."""
+
+    def __init__(self, dialect: JsonDialect, guard: Guard, listeners: Listeners, settings: RpcSettings) -> None:
+        self._dialect = dialect
+        self._guard = guard
+        self._listeners = listeners
+        self._settings = settings
+        self._held: set[asyncio.Task[None]] = set()
+        self._socket: web.WebSocketResponse | None = None
+
+    async def run(self, request: web.BaseRequest) -> web.WebSocketResponse:
+        """Shake hands and serve the socket until either side closes it.
+
+        Events are heard at once when no secret is set, and by programs of this machine; else after the first call
+        with the right token.
+        """
+        offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
+        socket = web.WebSocketResponse(
+            timeout=_CLOSE_TIMEOUT,
+            protocols=[name.strip() for name in offered if name.strip()],
+            compress=False,
+            max_msg_size=max(_LONGEST_MESSAGE, self._settings.max_request_size),
+            decode_text=False,
+        )
+        await socket.prepare(request)
+        self._socket = socket
+        peer = request.remote or ""
+        transport = request.transport
+
+        def end_overrun() -> None:
+            log.warning("WebSocket of %s closed: it did not take %d events", peer, self._settings.max_waiting_events)
+            if transport is not None:
+                transport.abort()
+
+        async def send(text: bytes) -> None:
+            await socket.send_frame(text, WSMsgType.TEXT)
+
+        outbox = Outbox(self._settings.max_waiting_events, end_overrun)
+        outbox.listening = self._settings.secret is None or ("Origin" not in request.headers and is_loopback(peer))
+        self._listeners.add(outbox)
+        sender = asyncio.create_task(outbox.drain(send))
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT or message.type is WSMsgType.BINARY:
+                    await self._answer(message.data, outbox, peer)
+        finally:
+            self._listeners.discard(outbox)
+            outbox.close()
+            tasks = [sender, *self._held]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return socket
+
+    async def close(self) -> None:
+        """Tell the other side that the server is going away."""
+        if self._socket is not None:
+            await self._socket.close(code=_GOING_AWAY)
+
+    async def _answer(self, message: bytes, outbox: Outbox, peer: str) -> None:
+        visit = Visit()
+        with outbox.answering():
+            answer = await self._dialect.answer(message, visit)
+            outbox.listening = outbox.listening or visit.authorised
+            if not visit.wrong_tokens:
+                outbox.answer(answer.text)
+                self._guard.forgive(peer)
+        if visit.wrong_tokens:
+            hold = self._guard.hold(peer, len(visit.wrong_tokens))
+            if len(self._held) < _MOST_HELD:
+                task = asyncio.create_task(self._answer_later(answer.text, outbox, hold))
+                self._held.add(task)
+                task.add_done_callback(self._held.discard)
+            else:
+                await self._answer_later(answer.text, outbox, hold)
+        await outbox.room()
+
+    @staticmethod
+    async def _answer_later(text: bytes, outbox: Outbox, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        outbox.answer(text)
