@@ -4,6 +4,7 @@ Owns: compiler flags and the debug and sanitizer switches. Never: metadata, whic
 
 SLASSHY_DEBUG=1           no optimisation, symbols, Cython line tracing, an annotated HTML page beside the C file
 SLASSHY_SANITIZE=LIST     "address,undefined" or "thread": passed to the compiler as -fsanitize=LIST
+SLASSHY_KQUEUE=1          on Linux, the loop of macOS and the BSDs against libkqueue (Debian: libkqueue-dev)
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 DEBUG = os.environ.get("SLASSHY_DEBUG", "") not in ("", "0")
+KQUEUE = os.environ.get("SLASSHY_KQUEUE", "") not in ("", "0")
 SANITIZE = os.environ.get("SLASSHY_SANITIZE", "")
 LINUX = sys.platform.startswith("linux")
 
@@ -48,13 +50,15 @@ def engine() -> Extension:
     if SANITIZE:
         compile_args += [f"-fsanitize={SANITIZE}"]
         link_args += [f"-fsanitize={SANITIZE}"]
+    if KQUEUE:
+        macros += [("SLASSHY_KQUEUE", None)]
     return Extension(
         "slasshy_rpc._engine",
         ["ext/_engine.pyx"],
         # Without this list the sdist lacks the sources, and a changed .pxd rebuilds nothing.
         depends=sorted(glob.glob("ext/*.p*") + glob.glob("ext/*.h")),
-        include_dirs=["ext"],
-        libraries=["pthread", "dl"] if LINUX else [],
+        include_dirs=["ext", *(["/usr/include/kqueue"] if KQUEUE else [])],
+        libraries=[*(["pthread", "dl"] if LINUX else []), *(["kqueue"] if KQUEUE else [])],
         define_macros=macros,
         extra_compile_args=compile_args,
         extra_link_args=link_args,
