@@ -67,7 +67,9 @@ class Crew:
         self._fd = -1
         self._live: _engine.LiveMap | None = None
         self._facts: dict[Source, Facts] = {}
-        self._ranges: bool | None = None
+        self._ranges: bool | None = None    # as the server says, until ...
+        self._ranges_shown = False          # ... it has served one
+        self._ranges_refused = False
         self._fatal: DownloadError | None = None
         self._last_error: DownloadError | None = None
         self._tasks: dict[asyncio.Task[DownloadError | None], Connection] = {}
@@ -96,7 +98,9 @@ class Crew:
         """
         self.ledger, self._fd, self.path, self._live = ledger, fd, path, live
         self._facts = {source: facts}
-        self._ranges = facts.ranges
+        self._fatal = self._last_error = None
+        self._ranges_shown = arrival is not None and arrival.start > 0
+        self._ranges = False if self._ranges_refused else facts.ranges
         gaps = list(ledger.free)
         ledger.plan(split.first_cut(gaps, self._room() if self._ranges is not False else 1, self.limits.min_split_size))
         try:
@@ -160,16 +164,20 @@ class Crew:
     def check(self, arrival: Arrival, source: Source) -> None:
         """Bytes of two versions never meet in one file. Raises SourceChanged, or SourceError for a wrong mirror."""
         facts = arrival.facts
-        first = self._facts.setdefault(source, facts)
-        if facts.length != self.ledger.length or not same_version(first, facts):
-            text = f"the file has {facts.length} bytes there, not the {self.ledger.length} that were expected"
-            if facts.length == self.ledger.length:
-                text = "it has another ETag or Last-Modified than before"
-            if first is not facts or len(self._facts) == 1:
-                raise SourceChanged(f"The file at {facts.url or source.uri} changed while it was downloaded: {text}.")
-            raise SourceError(f"Size mismatch: {source.uri} is another file: {text}.", ErrorCode.CANNOT_RESUME, Retry.NEXT_SOURCE)
+        known = self._facts.get(source)
+        text = ""
+        if facts.length != self.ledger.length:
+            text = f"it has {facts.length} bytes, not the {self.ledger.length} that were expected"
+        elif known is not None and not same_version(known, facts):
+            text = "it has another ETag or Last-Modified than before"
+        if text and known is not None:
+            raise SourceChanged(f"The file at {facts.url} changed while it was downloaded: {text}.")
+        if text:
+            text = f"Size mismatch: {facts.url} is another file: {text}."
+            raise SourceError(text, ErrorCode.CANNOT_RESUME, Retry.NEXT_SOURCE)
+        self._facts[source] = facts
         if arrival.start > 0:
-            self._ranges = True
+            self._ranges = self._ranges_shown = True
 
     def after_failure(self, connection: Connection, error: DownloadError) -> float | None:
         """Seconds until the Connection should try again; None: it should give up."""
@@ -179,8 +187,8 @@ class Crew:
         if isinstance(error, SourceChanged) or error.retry is Retry.NEVER:
             self._fatal = error
             return None
-        if isinstance(error, RangeRefused) and not self._ranges:
-            self._ranges = False
+        if isinstance(error, RangeRefused) and not self._ranges_shown:
+            self._ranges, self._ranges_refused = False, True
             if not others:
                 self._fatal = error
             return None

@@ -81,7 +81,6 @@ class SegmentedJob:
         self._file: LocalFile | None = None
         self._path = self._wish(plan.out) if plan.out else ""
         self._length: int | None = None
-        self._completed = 0
         self._stream: _engine.Transfer | None = None
         self._verified: int | None = None
         self._cancelled = False
@@ -106,18 +105,13 @@ class SegmentedJob:
             raise AssertionError("the loop returns or raises")
         finally:
             if self._file is not None:
-                self._completed = self._crew.received
                 await self._off_loop(self._file.suspend, self._crew.solid())
                 self._place.taken.discard(self._file.path)
 
     def snapshot(self) -> Snapshot:
         """See ``Job.snapshot``."""
         length = self._length or 0
-        completed = self._completed
-        if self._stream is not None:
-            completed = self._stream.position
-        elif self._crew.ledger.length:
-            completed = self._crew.received
+        completed = self._stream.position if self._stream else self._crew.received
         piece = self._file.piece_length if self._file else self._plan.file.piece_length
         pieces = -(-length // piece)
         bits = control.bitfield(tuple(self._crew.ledger.done), length, piece) if self._crew.ledger.length else None
@@ -276,7 +270,7 @@ class SegmentedJob:
                 arrival.channel.close()
                 self._stream = None
             if transfer.reason == _engine.COMPLETE:
-                self._length = self._completed = transfer.position
+                self._length = transfer.position
                 await self._finish(file, arrival.facts, transfer.position)
                 return
             error = transfer_error(transfer, file.path)
@@ -322,7 +316,7 @@ class SegmentedJob:
         modified = email.utils.parsedate_tz(facts.last_modified)
         stamp = email.utils.mktime_tz(modified) if modified else None
         await self._off_loop(file.finish, length, stamp)
-        self._completed = length
+        self._crew.ledger = SegmentMap(length, [(0, length)])
 
     async def _start_over(self, file: LocalFile) -> None:
         """The bytes that came belong to another content: away with them."""

@@ -1,0 +1,196 @@
+"""What servers answer, well and badly, and what becomes of the download: byte-exact, or failed with a clear error."""
+
+from __future__ import annotations
+
+import pytest
+
+from slasshy_rpc.errors import ErrorCode
+from tests.support.behaviour import Behaviour, after, every, first
+from tests.support.fetcher import Fetcher
+from tests.support.origin import Origin, closed_port
+
+MIB = 1 << 20
+LENGTH = 12 * MIB + 4321
+
+#: Servers that are odd, slow or broken for a while, and still give the whole file.
+GOOD_IN_THE_END = {
+    "plain": Behaviour(),
+    "no ranges": Behaviour(ranges=False),
+    "ranges promised, not given": Behaviour(ignore_range=True),
+    "no length": Behaviour(framing="close", ranges=False),
+    "chunked": Behaviour(framing="chunked", ranges=False),
+    "chunked ranges": Behaviour(framing="chunked"),
+    "tiny chunks with extensions and trailers": Behaviour(
+        framing="chunked", ranges=False, chunk=1000, chunk_extension=";a=b", trailers=(("X", "y"),)
+    ),
+    "HTTP/1.0": Behaviour(http10=True, keep_alive=False),
+    "no keep-alive": Behaviour(keep_alive=False),
+    "hangs up after each answer": Behaviour(hang_up=True),
+    "interim heads": Behaviour(interim=2),
+    "head byte by byte": first(1, Behaviour(head_pause=0.001)),
+    "every third breaks off": every(3, Behaviour(fail_after=200_000, fail_how="reset")),
+    "the first breaks off": first(1, Behaviour(fail_after=MIB // 2)),
+    "every fourth is a 503": every(4, Behaviour(status=503)),
+    "500 at first": first(1, Behaviour(status=500)),
+    "429 with Retry-After": first(1, Behaviour(status=429, headers=(("Retry-After", "0"),))),
+    "no validators": Behaviour(etag="", last_modified=""),
+    "wrong total in every range": after(1, Behaviour(total=5)),
+    "another ETag on every node, one date": every(2, Behaviour(etag='"other"')),
+}
+
+
+@pytest.mark.parametrize("name", GOOD_IN_THE_END)
+async def test_byte_exact(fetcher: Fetcher, origin: Origin, name: str) -> None:
+    url = origin.serve("/file.bin", length=LENGTH, seed=7, behaviour=GOOD_IN_THE_END[name])
+    done = await fetcher.fetch(url, max_tries="5", retry_wait="0")
+    assert done.error is None
+    assert done.path.name == "file.bin"
+    assert done.path.read_bytes() == origin.content("/file.bin").whole()
+    assert done.snapshot.completed_length == done.snapshot.total_length == LENGTH
+    assert not done.path.with_name("file.bin.aria2").exists()
+    assert list(fetcher.live_dir.glob("*")) == []
+
+
+@pytest.mark.parametrize("length", [0, 1, 16384, MIB - 1, MIB, MIB + 1, 2 * MIB])
+async def test_lengths(fetcher: Fetcher, origin: Origin, length: int) -> None:
+    url = origin.serve("/n.bin", length=length, seed=length)
+    done = await fetcher.fetch(url)
+    assert done.error is None
+    assert done.path.read_bytes() == origin.content("/n.bin").whole()
+
+
+async def test_sixteen_connections_at_once(fetcher: Fetcher, origin: Origin) -> None:
+    url = origin.serve("/file.bin", length=32 * MIB, behaviour=Behaviour(rate=4 * MIB))
+    done = await fetcher.fetch(url)
+    assert done.error is None
+    assert done.path.read_bytes() == origin.content("/file.bin").whole()
+    assert origin.peak_connections == 16
+    # The first answer's body was used: nobody asked for its bytes again.
+    starts = [seen.range[0] for seen in origin.requests() if seen.range]
+    assert 0 not in starts
+    assert origin.requests()[0].range is None
+
+
+#: Servers with which no download can be right: code, and words that tell the user what happened.
+HOPELESS: dict[str, tuple[Behaviour, int, str]] = {
+    "404": (Behaviour(status=404), ErrorCode.NOT_FOUND, "not found"),
+    "401": (Behaviour(basic_auth=("me", "pw")), ErrorCode.AUTHORIZATION, "Authorization failed"),
+    "403": (Behaviour(status=403), ErrorCode.BAD_RESPONSE, "status=403"),
+    "410": (Behaviour(status=410), ErrorCode.BAD_RESPONSE, "status=410"),
+    "416": (Behaviour(status=416), ErrorCode.CANNOT_RESUME, "416"),
+    "500": (Behaviour(status=500), ErrorCode.BAD_RESPONSE, "status=500"),
+    "503": (Behaviour(status=503), ErrorCode.OVERLOADED, "status=503"),
+    "204": (Behaviour(status=204), ErrorCode.BAD_RESPONSE, "204"),
+    "304": (Behaviour(status=304), ErrorCode.BAD_RESPONSE, "304"),
+    "redirect to itself": (Behaviour(redirect="/file.bin"), ErrorCode.TOO_MANY_REDIRECTS, "redirects"),
+    "garbage": (Behaviour(raw=b"SSH-2.0-OpenSSH_9.2\r\n"), ErrorCode.BAD_RESPONSE, "HTTP"),
+    "nothing": (Behaviour(raw=b""), ErrorCode.UNKNOWN, "EOF"),
+    "1 MiB of head": (Behaviour(big_head=MIB), ErrorCode.BAD_RESPONSE, "head"),
+    "two lengths": (Behaviour(lengths=("10", "20")), ErrorCode.BAD_RESPONSE, "length"),
+    "truncated body": (Behaviour(fail_after=1000, ranges=False), ErrorCode.UNKNOWN, "EOF"),
+    "body shorter than promised": (Behaviour(length_off=1000, ranges=False, keep_alive=False), ErrorCode.UNKNOWN, "EOF"),
+    "wrong Content-Range": (Behaviour(shift=16384), ErrorCode.CANNOT_RESUME, "range"),
+    "broken chunks": (Behaviour(framing="chunked", bad_chunk="size", ranges=False), ErrorCode.BAD_RESPONSE, "chunked"),
+    "stalls": (Behaviour(fail_after=1000, fail_how="stall", ranges=False), ErrorCode.TIMEOUT, "Timeout"),
+}
+
+
+@pytest.mark.parametrize("name", HOPELESS)
+async def test_clear_error(fetcher: Fetcher, origin: Origin, name: str) -> None:
+    behaviour, code, words = HOPELESS[name]
+    url = origin.serve("/file.bin", length=8 * MIB, behaviour=behaviour)
+    done = await fetcher.fetch(url, timeout="1")
+    assert done.error is not None
+    assert words in str(done.error)
+    assert done.error.code == code
+
+
+async def test_refused_port(fetcher: Fetcher) -> None:
+    with closed_port() as port:
+        done = await fetcher.fetch(f"http://127.0.0.1:{port}/x")
+    assert done.error is not None
+    assert str(done.error).startswith("Failed to establish connection, cause: Connection refused")
+    assert str(port) in str(done.error)
+
+
+async def test_unknown_host(fetcher: Fetcher) -> None:
+    done = await fetcher.fetch("http://no-such-host.invalid/x")
+    assert done.error is not None
+    assert done.error.code == ErrorCode.NAME_RESOLUTION
+    assert "no-such-host.invalid" in str(done.error)
+
+
+async def test_a_longer_body_than_promised_is_cut_where_it_was_promised(fetcher: Fetcher, origin: Origin) -> None:
+    url = origin.serve("/file.bin", length=4 * MIB, behaviour=Behaviour(surplus=b"surplus" * 1000))
+    done = await fetcher.fetch(url)
+    assert done.error is None
+    assert done.path.read_bytes() == origin.content("/file.bin").whole()
+
+
+async def test_two_versions_never_meet(fetcher: Fetcher, origin: Origin) -> None:
+    """The file changes after the first answer: the result is the new version, whole."""
+    new = Behaviour(version=1)
+    url = origin.serve("/file.bin", length=LENGTH, behaviour=after(1, new))
+    done = await fetcher.fetch(url)
+    assert done.error is None
+    assert done.path.read_bytes() == origin.content("/file.bin", 1).whole()
+
+
+async def test_a_file_that_changes_all_the_time_fails(fetcher: Fetcher, origin: Origin) -> None:
+    url = origin.serve("/file.bin", length=LENGTH, behaviour=lambda seen: Behaviour(version=seen.nth))
+    done = await fetcher.fetch(url)
+    assert done.error is not None
+    assert done.error.code == ErrorCode.CANNOT_RESUME
+    assert "changed" in str(done.error)
+
+
+async def test_dead_mirror_is_dropped(fetcher: Fetcher, origin: Origin) -> None:
+    good = origin.serve("/file.bin", length=LENGTH)
+    bad = origin.serve("/gone/file.bin", behaviour=Behaviour(status=404))
+    done = await fetcher.fetch(bad, good)
+    assert done.error is None
+    assert done.path.read_bytes() == origin.content("/file.bin").whole()
+    assert len(origin.requests("/gone/file.bin")) <= 2
+
+
+async def test_mirrors_are_used_together(fetcher: Fetcher, origin: Origin) -> None:
+    slow = Behaviour(rate=MIB)
+    urls = [origin.serve(f"/{name}/file.bin", length=LENGTH, seed=3, behaviour=slow) for name in "abc"]
+    done = await fetcher.fetch(*urls, split="6", max_connection_per_server="6")
+    assert done.error is None
+    assert done.path.read_bytes() == origin.content("/a/file.bin").whole()
+    assert all(origin.requests(f"/{name}/file.bin") for name in "abc")
+
+
+async def test_a_mirror_with_another_file_is_dropped(fetcher: Fetcher, origin: Origin) -> None:
+    good = origin.serve("/a/file.bin", length=LENGTH, seed=1, behaviour=Behaviour(rate=4 * MIB))
+    other = origin.serve("/b/file.bin", length=LENGTH - 1, seed=2)
+    done = await fetcher.fetch(good, other)
+    assert done.error is None
+    assert done.path.read_bytes() == origin.content("/a/file.bin").whole()
+
+
+async def test_a_server_that_caps_connections(fetcher: Fetcher) -> None:
+    with Origin(max_connections=3) as origin:
+        url = origin.serve("/file.bin", length=LENGTH, behaviour=Behaviour(rate=3 * MIB))
+        done = await fetcher.fetch(url, max_tries="3")
+        assert done.error is None
+        assert done.path.read_bytes() == origin.content("/file.bin").whole()
+
+
+async def test_slow_connections_are_relieved(fetcher: Fetcher, origin: Origin) -> None:
+    """Every fourth connection is a hundred times slower; the others take over what it owns."""
+    url = origin.serve("/file.bin", length=16 * MIB, behaviour=Behaviour(slow_every=4, slow_rate=20_000, rate=4 * MIB))
+    done = await fetcher.fetch(url, split="8")
+    assert done.error is None
+    assert done.path.read_bytes() == origin.content("/file.bin").whole()
+
+
+async def test_checksum(fetcher: Fetcher, origin: Origin) -> None:
+    url = origin.serve("/file.bin", length=LENGTH)
+    right = origin.content("/file.bin").sha256()
+    assert (await fetcher.fetch(url, checksum=f"sha-256={right}")).error is None
+    wrong = await fetcher.fetch(url, checksum=f"sha-256={'0' * 64}", out="wrong.bin")
+    assert wrong.error is not None
+    assert wrong.error.code == ErrorCode.CHECKSUM
+    assert wrong.path.exists()
