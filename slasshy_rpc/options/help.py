@@ -95,8 +95,8 @@ def markdown() -> str:
         "# Options\n\n"
         "Made from the option table by `python -m slasshy_rpc.options.help`; do not edit. Each option may stand on\n"
         "the command line as `--name=value` and in the conf file as `name=value`. *aria2* is the default under\n"
-        "aria2c's name or with `--compat`. *RPC* tells where else it may be set: **n** in addUri and in input files, **w** in\n"
-        "changeOption (a running download is restarted for it), **a** in changeOption at once, **g** in\n"
+        "aria2c's name or with `--compat`. *RPC* tells where else it may be set: **n** in addUri and in input files,\n"
+        "**w** in changeOption (a running download is restarted for it), **a** in changeOption at once, **g** in\n"
         "changeGlobalOption.\n"
     )
     text += (

@@ -54,16 +54,6 @@ class OptionSet:
             return OptionSet({**self._own, **own}, layer, self._parent)
         return OptionSet(own, layer, self)
 
-    def without(self, *names: str) -> OptionSet:
-        """These values, ``names`` back at what the layers up to the conf file say.
-
-        aria2 forgets what belongs to single downloads (``out``, ``checksum`` ...) once the command line is used up.
-        """
-        if self._parent is None:
-            return self
-        parent = self._parent.without(*names) if self.layer > Layer.COMMAND else self._parent
-        return OptionSet({name: value for name, value in self._own.items() if name not in names}, self.layer, parent)
-
     def raw(self, name: str) -> Normal | None:
         """The normalised value as aria2 shows it, None where there is none."""
         node: OptionSet | None = self
@@ -174,9 +164,6 @@ _SHOWN: dict[Scope, tuple[str, ...]] = {
     Scope.NEW: tuple(o.name for o in TABLE.values() if Scope.NEW in o.scope and o.name not in ("gid", "pause")),
     Scope.GLOBAL: tuple(o.name for o in TABLE.values() if not o.own and o.name != "rpc-secret"),
 }
-
-#: Those of one download alone, which never become everybody's.
-SINGLE = ("out", "gid", "pause", "checksum", "select-file", "index-out", "input-file", "force-sequential")
 
 
 def defaults(compat: bool) -> OptionSet:

@@ -1,0 +1,302 @@
+"""The command line: getopt's rules as aria2c keeps them, the conf file and the environment, put into layers.
+
+Owns: what a start means. Never: starts anything, prints, or ends the process.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from slasshy_rpc.errors import ErrorCode, OptionError, UsageError
+from slasshy_rpc.options.files import Entry, read_conf, read_input
+from slasshy_rpc.options.table import SHORT, TABLE, Option, State
+from slasshy_rpc.options.values import Layer, Normal, OptionSet, defaults, parse_value
+
+#: What belongs to single downloads: taken out of the values that later downloads inherit.
+_SINGLE = ("out", "gid", "pause", "checksum", "select-file", "index-out")
+#: What an input file's entries do not take over from the command line (aria2c's rule for ``out``).
+_NOT_FOR_ENTRIES = ("out", "gid")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+class Mode(enum.Enum):
+    """What to do."""
+
+    SERVER = "server"  # RPC, until told to stop
+    ONE_SHOT = "one-shot"  # the downloads that were named, then exit with a code
+    HELP = "help"  # print ``text``
+    VERSION = "version"  # print ``text``
+
+
+class Invocation(NamedTuple):
+    """A start, understood.
+
+    ``options`` are the values that every download inherits; ``single`` those that count for the command line's own
+    downloads only. ``rpc``: offer RPC, also beside a one-shot, which then runs until it is told to stop, as aria2c
+    does. ``conf_path`` is the conf file that was read. ``warnings`` are lines for the user.
+    """
+
+    mode: Mode
+    compat: bool
+    options: OptionSet
+    single: Mapping[str, Normal]
+    uris: tuple[str, ...] = ()
+    input_file: str | None = None
+    rpc: bool = False
+    conf_path: str | None = None
+    warnings: tuple[str, ...] = ()
+    text: str = ""
+
+    def entries(self, warnings: list[str]) -> Iterator[Entry]:
+        """The downloads to add, in order: those of the command line, then those of the input file, read lazily.
+
+        All URIs of the command line are mirrors of one file, unless force-sequential makes each a download of its own.
+        Whether they can be served is not looked at. Unknown options of the input file are put into ``warnings``.
+        Raises UsageError and OptionError as ``read_input`` does.
+        """
+        if self.uris and self.options.flag("force-sequential"):
+            own = {name: value for name, value in self.single.items() if name != "out"}
+            for uri in self.uris:
+                yield Entry((uri,), dict(own))
+        elif self.uris:
+            yield Entry(self.uris, dict(self.single))
+        if self.input_file is not None:
+            shared = {name: value for name, value in self.single.items() if name not in _NOT_FOR_ENTRIES}
+            for entry in read_input(self.input_file, compat=self.compat, warn=warnings.append):
+                yield Entry(entry.uris, {**shared, **entry.options})
+
+
+def parse(argv: Sequence[str], *, compat: bool) -> Invocation:
+    """Understand the arguments that follow the program's name.
+
+    ``compat`` is true when the program is called aria2c; ``--compat`` has the same effect. Raises UsageError for a
+    command line that cannot be read, OptionError for a bad value (``complaint`` words both for the console).
+    """
+    given, uris = _scan(argv)
+    for option, raw in given:
+        if option.name == "compat":
+            compat = parse_value(option, raw, compat=compat) == "true"
+    command: dict[str, Normal] = {}
+    for option, raw in given:
+        _take(command, option, raw, compat=compat)
+    for name, mode in (("help", Mode.HELP), ("version", Mode.VERSION)):
+        if name in command:
+            text = _information(mode, command, compat=compat)
+            return Invocation(mode=mode, compat=compat, options=defaults(compat), single={}, text=text)
+
+    base = defaults(compat)
+    warnings: list[str] = []
+    conf_path, conf = _conf(base.derive(command, Layer.COMMAND), warnings, compat=compat)
+    environment = _environment(warnings)
+    for name in ("header", "index-out"):  # these add up over the layers
+        earlier, later = conf.get(name), command.get(name)
+        if isinstance(earlier, tuple) and isinstance(later, tuple):
+            command[name] = (*earlier, *later)
+    single = {name: value for layer in (conf, command) for name, value in layer.items() if name in _SINGLE}
+    mode, rpc = _meaning(uris, conf, command, compat=compat)
+    if mode is Mode.SERVER and not compat:
+        command["enable-rpc"] = "true"
+    options = (
+        base.derive({name: value for name, value in conf.items() if name not in _SINGLE}, Layer.CONF)
+        .derive(environment, Layer.ENVIRONMENT)
+        .derive({name: value for name, value in command.items() if name not in _SINGLE}, Layer.COMMAND)
+    )
+    if not options.flag("parameterized-uri"):
+        for uri in uris:
+            _check_uri(uri)
+    if not compat:
+        warnings += _without_effect({**conf, **command})
+    return Invocation(
+        mode=mode,
+        compat=compat,
+        options=options,
+        uris=uris,
+        single=single,
+        input_file=options.text("input-file"),
+        rpc=rpc,
+        conf_path=conf_path,
+        warnings=tuple(warnings),
+    )
+
+
+def complaint(error: UsageError | OptionError, *, compat: bool) -> str:
+    """What standard error gets before the process ends with ``error.code``."""
+    from slasshy_rpc.options.help import option_help, usage
+
+    program = program_name(compat=compat)
+    if isinstance(error, OptionError):
+        text = f"{program}: We encountered a problem while processing the option '--{error.name}'.\n  -> {error}\n"
+        option = TABLE.get(error.name)
+        return text + (f"Usage:\n{option_help(option, compat=compat)}" if option else "")
+    notes = "".join(f"\n{note}\n" for note in getattr(error, "__notes__", ()))
+    return f"{program}: {error}\n{usage(program)}See '{program} -h'.\n{notes}"
+
+
+def program_name(*, compat: bool) -> str:
+    """The name that messages begin with."""
+    return "aria2c" if compat else "slasshy-rpc"
+
+
+def _scan(argv: Sequence[str]) -> tuple[list[tuple[Option, str]], tuple[str, ...]]:
+    """getopt_long's walk: options with their raw values, in order, and what is left, which are URIs."""
+    given: list[tuple[Option, str]] = []
+    uris: list[str] = []
+    rest = iter(argv)
+    for word in rest:
+        if word == "--":
+            uris.extend(rest)
+        elif word.startswith("--"):
+            name, mark, value = word[2:].partition("=")
+            option = _named(name, word)
+            if mark and option.kind.argument == "none":
+                raise UsageError(f"option '--{option.name}' doesn't allow an argument", ErrorCode.OPTION)
+            if not mark and option.kind.argument == "required":
+                value = _next_word(rest, f"option '--{option.name}' requires an argument")
+            given.append((option, value))
+        elif word.startswith("-") and word != "-":
+            given.extend(_cluster(word[1:], rest))
+        else:
+            uris.append(word)
+    return given, tuple(uri for uri in uris if uri)
+
+
+def _cluster(letters: str, rest: Iterator[str]) -> Iterator[tuple[Option, str]]:
+    """The options in one word with a single dash; a value is what follows the letter, else the next word."""
+    while letters:
+        letter, letters = letters[0], letters[1:]
+        option = SHORT.get(letter)
+        if option is None:
+            raise UsageError(f"invalid option -- '{letter}'", ErrorCode.OPTION)
+        if option.kind.argument == "none":
+            yield option, ""
+            continue
+        if not letters and option.kind.argument == "required":
+            letters = _next_word(rest, f"option requires an argument -- '{letter}'")
+        yield option, letters
+        return
+
+
+def _next_word(rest: Iterator[str], message: str) -> str:
+    for word in rest:
+        return word
+    raise UsageError(message, ErrorCode.OPTION)
+
+
+def _named(name: str, word: str) -> Option:
+    """The option called ``name``, or the only one whose name begins so; ours never make aria2's ambiguous."""
+    exact = TABLE.get(name)
+    if exact is not None:
+        return exact
+    starting = [option for option in TABLE.values() if name and option.name.startswith(name)]
+    candidates = [option for option in starting if not option.own] or starting
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        names = [f"--{option.name}" for option in candidates]
+        error = UsageError(
+            f"option '--{name}' is ambiguous; possibilities: {' '.join(f'{shown!r}' for shown in names)}",
+            ErrorCode.OPTION,
+        )
+    else:
+        import difflib  # only for people who mistyped
+
+        names = [f"--{close}" for close in difflib.get_close_matches(name, TABLE, n=5, cutoff=0.6)]
+        error = UsageError(f"unrecognized option '{word}'", ErrorCode.OPTION)
+    if names:
+        error.add_note("Did you mean:\n" + "\n".join(f"\t{shown}" for shown in names))
+    raise error
+
+
+def _take(values: dict[str, Normal], option: Option, raw: str, *, compat: bool) -> None:
+    """Put one value into a layer: the last one wins, cumulative ones add up."""
+    value = parse_value(option, raw, compat=compat)
+    earlier = values.get(option.name)
+    values[option.name] = (*earlier, *value) if isinstance(earlier, tuple) and option.cumulative else value
+
+
+def _conf(options: OptionSet, warnings: list[str], *, compat: bool) -> tuple[str | None, dict[str, Normal]]:
+    """The conf file's values, and its path when one was read. One that was asked for must be there."""
+    path = options.text("conf-path") or ""
+    if options.flag("no-conf") or (options.given("conf-path") is not Layer.COMMAND and not os.path.isfile(path)):
+        return None, {}
+    values: dict[str, Normal] = {}
+    for number, name, raw in read_conf(path):
+        option = TABLE.get(name)
+        if option is None:
+            warnings.append(f"Unknown option: {name}={raw} ({path}, line {number})")
+        elif name in ("compat", "conf-path", "no-conf", "help", "version"):
+            warnings.append(f"{name} counts on the command line only ({path}, line {number})")
+        else:
+            try:
+                _take(values, option, raw, compat=compat)
+            except OptionError as error:
+                raise OptionError(name, f"{error} ({path}, line {number})") from None
+    return path, values
+
+
+def _environment(warnings: list[str]) -> dict[str, Normal]:
+    """The environment's layer. Proxies are not there yet, which must not go unnoticed."""
+    no_proxy = os.environ.get("no_proxy", "")
+    for name in _PROXIES:
+        if os.environ.get(name) and no_proxy != "*":
+            warnings.append(
+                f"{name} is set in the environment, but proxies are not there yet: connections go straight to their "
+                "servers. Set no_proxy=* to say that this is meant."
+            )
+    return {"no-proxy": no_proxy} if no_proxy and no_proxy.isprintable() else {}
+
+
+def _meaning(
+    uris: tuple[str, ...], conf: Mapping[str, Normal], command: Mapping[str, Normal], *, compat: bool
+) -> tuple[Mode, bool]:
+    """Server or one-shot, and whether RPC is offered. Under aria2c's name only enable-rpc makes a server."""
+    rpc = command.get("enable-rpc", conf.get("enable-rpc")) == "true"
+    if compat:
+        if not rpc and not uris and "input-file" not in command and "input-file" not in conf:
+            raise UsageError("Specify at least one URL.")
+        return (Mode.SERVER if rpc else Mode.ONE_SHOT), rpc
+    if uris or "input-file" in command:
+        return Mode.ONE_SHOT, rpc
+    return Mode.SERVER, True
+
+
+def _check_uri(uri: str) -> None:
+    """Raises UsageError for what nothing here can download, before anything starts."""
+    scheme, mark, rest = uri.partition(":")
+    if scheme.lower() in ("http", "https") and mark and rest.startswith("//"):
+        return
+    waits = {"ftp": "FTP", "sftp": "SFTP", "magnet": "BitTorrent"}.get(scheme.lower()) if mark else None
+    if waits is None and uri.endswith((".torrent", ".metalink", ".meta4")):
+        waits = "BitTorrent" if uri.endswith(".torrent") else "Metalink"
+    shown = uri if uri.isprintable() else ascii(uri)[1:-1]
+    raise UsageError(
+        f"Unrecognized URI or unsupported protocol: {shown}" + (f" ({waits} is not there yet)" if waits else "")
+    )
+
+
+def _without_effect(given: Mapping[str, Normal]) -> list[str]:
+    """One line about options that were given, differ from what happens anyway, and do nothing yet."""
+    names = [
+        name
+        for name, value in given.items()
+        if TABLE[name].state is State.ACCEPTED and value not in ("", TABLE[name].default, "false")
+    ]
+    if not names:
+        return []
+    return [f"Without effect yet: {', '.join(names)} (slasshy-rpc --help=NAME tells why)."]
+
+
+def _information(mode: Mode, command: Mapping[str, Normal], *, compat: bool) -> str:
+    from slasshy_rpc.options.help import help_text, version_text
+
+    if mode is Mode.VERSION:
+        return version_text(compat=compat)
+    selector = command["help"]
+    return help_text(
+        selector if isinstance(selector, str) and selector else "#basic",
+        program=program_name(compat=compat),
+        compat=compat,
+    )
