@@ -72,6 +72,6 @@ setup(
         build_dir="build/debug" if DEBUG else "build/cython",
         include_path=["ext"],
         annotate=DEBUG,
-        compiler_directives={"language_level": 3, "linetrace": DEBUG},
+        compiler_directives={"language_level": 3, "linetrace": DEBUG, "auto_pickle": False, "autotestdict": False},
     )
 )

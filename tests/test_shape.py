@@ -34,7 +34,7 @@ FOREIGN = [
         r"\b(extra-)?index-url\b",
         r"\bfind-links\b",
         r"(?i)\bissues? (no\. ?)?#?\d+\b",
-        r"(?<![\w&#/\"'=?(\[:.])#\d{1,5}\b",
+        r"(?i)\b(fix(es|ed)?|close[sd]?|see|bug|ticket|pr|pull request)[ :]*#\d+\b",
     )
 ]
 
@@ -127,7 +127,9 @@ def test_foreign_words_are_recognised(line: str) -> None:
     assert list(foreign_words(line))
 
 
-@pytest.mark.parametrize("line", ["/etc/ssl", "--select-file '#basic'", "GID#12ab", "a worker/pool", "/home/you/x"])
+@pytest.mark.parametrize(
+    "line", ["/etc/ssl", "--select-file '#basic'", "GID#12ab", "Unicode UAX #9", "a worker/pool", "/home/you/x"]
+)
 def test_common_words_are_not_foreign(line: str) -> None:
     assert not list(foreign_words(line))
 
