@@ -223,8 +223,8 @@ cdef inline void *worker_main(void *argument) noexcept nogil:
                 sl_wake_clear(self.ends[0])
             else:
                 worker_run(self, <transfer_t *>tags[i])
-        if at_load(&self.prodded):
-            at_store(&self.prodded, 0)
+        # A swap, not a store: whoever prods from now on wakes us, and what was prodded for before is seen below.
+        if at_swap(&self.prodded, 0):
             worker_admit(self)
             worker_look(self, False)
         elif self.next_ns <= now_ns():
