@@ -21,6 +21,7 @@ from atomic cimport (
 from body cimport BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, chunk_decode
 from channel cimport IO_AGAIN, IO_EOF, IO_SOCKET, IO_TLS, channel_recv, channel_t
 from loop cimport SL_READ
+from openssl cimport ossl
 from pace cimport pace_spend, pace_t, pace_take
 from writer cimport live_ceiling, live_floor, live_mark, live_t, write_all
 
@@ -66,7 +67,7 @@ cdef struct transfer_t:
     int64_t oldest_ns           # when its first byte came
     int64_t heard_ns            # when the last byte came
     int64_t timeout_ns
-    int64_t wake_ns             # parked by its pace until then; 0: not parked
+    int64_t wake_ns             # runs again then, whatever the poll says (its pace parked it); 0: the poll tells
     live_t *live
     int64_t solid_from          # bytes from here to offset were on disk before
     int64_t marked              # first block not marked yet
@@ -246,4 +247,7 @@ cdef inline int transfer_pump(transfer_t *self) noexcept nogil:
             return transfer_body_over(self)
         if channel.ssl == NULL and n < want and channel.pending == NULL:
             return R_RUNNING    # the socket is empty: the next recv would only say so
+    # The turn is over. No poll reports the bytes that libssl or the head's reader took from the socket already.
+    if channel.pending != NULL or (channel.ssl != NULL and ossl.SSL_pending(channel.ssl) > 0):
+        self.wake_ns = now_ns()
     return R_RUNNING
