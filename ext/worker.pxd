@@ -140,6 +140,8 @@ cdef inline void worker_run(worker_t *self, transfer_t *t) noexcept nogil:
     reason = transfer_pump(t)
     if t.position != before or t.wake_ns:
         t.heard_ns = now_ns()       # waiting for our own pace is not silence of the peer
+    elif reason == R_RUNNING and t.heard_ns + t.timeout_ns <= now_ns():
+        reason = R_STALLED
     if reason == R_RUNNING:
         if worker_watch(self, t, 0 if t.wake_ns else (t.channel.wants if t.channel.wants else SL_READ)):
             worker_arm(self, t)
@@ -200,7 +202,7 @@ cdef inline void worker_look(worker_t *self, bint all_out) noexcept nogil:
         elif t.wake_ns and t.wake_ns <= now:
             worker_run(self, t)
         elif not t.wake_ns and t.heard_ns + t.timeout_ns <= now:
-            worker_end(self, t, R_STALLED)
+            worker_run(self, t)     # a last look: it may be this thread that was away, in a slow write or stopped
         else:
             worker_arm(self, t)
         t = following
