@@ -20,7 +20,8 @@ cdef enum chunk_state:
     CHUNK_TRAILER_LINE = 7
     CHUNK_TRAILER_LF = 8
     CHUNK_LAST_LF = 9
-    CHUNK_DONE = 10
+    CHUNK_DONE = 10     # this and what follows is final
+    CHUNK_BAD = 11
 
 cdef enum:
     CHUNK_DIGITS = 15           # a size of 16 digits could overflow
@@ -53,16 +54,17 @@ cdef inline int hex_value(uint8_t c) noexcept nogil:
     return -1
 
 cdef inline int64_t chunk_decode(body_t *self, uint8_t *data, int64_t size, int64_t *used) noexcept nogil:
-    """Strip chunk framing from ``data`` in place; returns payload bytes at its front, -1 if it is not chunked coding.
+    """Strip chunk framing from ``data`` in place; returns payload bytes at its front, up to where it is not chunked
+    coding any more (``state`` is CHUNK_BAD then).
 
-    ``used`` is how much of the input belonged to this body: less than ``size`` only when the body is over.
+    ``used`` is how much of the input belonged to this body: less than ``size`` only when it is over or bad.
     """
     cdef int64_t at = 0
     cdef int64_t out = 0
     cdef int64_t run
     cdef uint8_t c
     cdef int digit
-    while at < size and self.state != CHUNK_DONE:
+    while at < size and self.state < CHUNK_DONE:
         if self.state == CHUNK_DATA:
             run = size - at
             if run > self.chunk_left:
@@ -80,55 +82,49 @@ cdef inline int64_t chunk_decode(body_t *self, uint8_t *data, int64_t size, int6
         at += 1
         self.overhead += 1
         if self.overhead > CHUNK_OVERHEAD:
-            return -1
-        if self.state == CHUNK_SIZE:
+            self.state = CHUNK_BAD
+        elif self.state == CHUNK_SIZE:
             digit = hex_value(c)
             if digit >= 0:
-                if self.digits == CHUNK_DIGITS:
-                    return -1
                 self.digits += 1
                 self.chunk_left = self.chunk_left * 16 + digit
+                if self.digits > CHUNK_DIGITS:
+                    self.state = CHUNK_BAD
             elif self.digits == 0:
-                return -1
+                self.state = CHUNK_BAD
             elif c == c'\r':
                 self.state = CHUNK_SIZE_LF
             elif c == c';' or c == c' ' or c == c'\t':
                 self.state = CHUNK_EXTENSION
             else:
-                return -1
+                self.state = CHUNK_BAD
         elif self.state == CHUNK_EXTENSION:
             if c == c'\r':
                 self.state = CHUNK_SIZE_LF
             elif c == c'\n':
-                return -1
+                self.state = CHUNK_BAD
         elif self.state == CHUNK_SIZE_LF:
-            if c != c'\n':
-                return -1
             self.digits = 0
-            self.state = CHUNK_DATA if self.chunk_left else CHUNK_TRAILER
-        elif self.state == CHUNK_DATA_CR:
-            if c != c'\r':
-                return -1
-            self.state = CHUNK_DATA_LF
-        elif self.state == CHUNK_DATA_LF:
             if c != c'\n':
-                return -1
-            self.state = CHUNK_SIZE
+                self.state = CHUNK_BAD
+            else:
+                self.state = CHUNK_DATA if self.chunk_left else CHUNK_TRAILER
+        elif self.state == CHUNK_DATA_CR:
+            self.state = CHUNK_DATA_LF if c == c'\r' else CHUNK_BAD
+        elif self.state == CHUNK_DATA_LF:
+            self.state = CHUNK_SIZE if c == c'\n' else CHUNK_BAD
         elif self.state == CHUNK_TRAILER:
             if c == c'\n':
-                return -1
-            self.state = CHUNK_LAST_LF if c == c'\r' else CHUNK_TRAILER_LINE
+                self.state = CHUNK_BAD
+            else:
+                self.state = CHUNK_LAST_LF if c == c'\r' else CHUNK_TRAILER_LINE
         elif self.state == CHUNK_TRAILER_LINE:
             if c == c'\r':
                 self.state = CHUNK_TRAILER_LF
         elif self.state == CHUNK_TRAILER_LF:
-            if c != c'\n':
-                return -1
-            self.state = CHUNK_TRAILER
+            self.state = CHUNK_TRAILER if c == c'\n' else CHUNK_BAD
         elif self.state == CHUNK_LAST_LF:
-            if c != c'\n':
-                return -1
-            self.state = CHUNK_DONE
-            self.over = True
+            self.state = CHUNK_DONE if c == c'\n' else CHUNK_BAD
+    self.over = self.state == CHUNK_DONE
     used[0] = at
     return out

@@ -18,7 +18,7 @@ from atomic cimport (
     pthread_mutex_t,
     pthread_mutex_unlock,
 )
-from body cimport BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, chunk_decode
+from body cimport BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, CHUNK_BAD, chunk_decode
 from channel cimport IO_AGAIN, IO_EOF, IO_SOCKET, IO_TLS, channel_recv, channel_t
 from loop cimport SL_READ
 from openssl cimport ossl
@@ -230,8 +230,6 @@ cdef inline int transfer_pump(transfer_t *self) noexcept nogil:
         elif channel.body.framing == BODY_CHUNKED:
             used = n
             payload = chunk_decode(&channel.body, self.buffer + self.fill, n, &used)
-            if payload < 0:
-                return R_CHUNK
             if used < n:
                 channel.surplus = True
         kept = transfer_advance(self, payload)
@@ -245,6 +243,8 @@ cdef inline int transfer_pump(transfer_t *self) noexcept nogil:
             return transfer_at_end(self)
         if channel.body.over:
             return transfer_body_over(self)
+        if channel.body.state == CHUNK_BAD:
+            return R_CHUNK
         if channel.ssl == NULL and n < want and channel.pending == NULL:
             return R_RUNNING    # the socket is empty: the next recv would only say so
     # The turn is over. No poll reports the bytes that libssl or the head's reader took from the socket already.
