@@ -240,7 +240,7 @@ cdef inline int transfer_pump(transfer_t *self) noexcept nogil:
                 self.oldest_ns = now_ns()
             self.fill += kept
         if self.position == at_load(&self.end):
-            return transfer_at_end(self)
+            return transfer_at_end(self) if kept == payload else R_BOUND
         if channel.body.over:
             return transfer_body_over(self)
         if channel.body.state == CHUNK_BAD:
