@@ -85,11 +85,11 @@ cdef inline int64_t chunk_decode(body_t *self, uint8_t *data, int64_t size, int6
             self.state = CHUNK_BAD
         elif self.state == CHUNK_SIZE:
             digit = hex_value(c)
-            if digit >= 0:
+            if digit >= 0 and self.digits == CHUNK_DIGITS:
+                self.state = CHUNK_BAD
+            elif digit >= 0:
                 self.digits += 1
                 self.chunk_left = self.chunk_left * 16 + digit
-                if self.digits > CHUNK_DIGITS:
-                    self.state = CHUNK_BAD
             elif self.digits == 0:
                 self.state = CHUNK_BAD
             elif c == c'\r':
