@@ -20,13 +20,11 @@ Field = Callable[[Download, Snapshot], Wire | None]
 MOST_PIECES = 2000
 
 #: For a byte of 8 piece bits: 4 bits, each set if both of its pieces are.
-_PAIRED = bytes(
-    sum(1 << (3 - pair) for pair in range(4) if (byte >> (6 - 2 * pair)) & 3 == 3) for byte in range(256)
-)
+_PAIRED = bytes(sum(1 << (3 - pair) for pair in range(4) if (byte >> (6 - 2 * pair)) & 3 == 3) for byte in range(256))
 
 
 def status(download: Download, keys: tuple[str, ...], compat: bool) -> dict[str, object]:
-    """aria2.tellStatus: ``keys`` (unknown ones are ignored; none means all) and what is due while hashes are checked."""
+    """aria2.tellStatus: ``keys`` (none means all, unknown ones are ignored), and what is due in a hash check."""
     fields, needs_snapshot = _fields(keys, compat)
     active = download.run is not None
     snapshot = download.snapshot() if needs_snapshot or active else _NOTHING
@@ -57,8 +55,7 @@ def uris(views: tuple[UriView, ...]) -> list[dict[str, object]]:
 def servers(snapshot: Snapshot) -> list[dict[str, object]]:
     """aria2.getServers: the open connections of each file (all are of the first while files come one by one)."""
     connected = [
-        {"uri": view.uri, "currentUri": view.current_uri, "downloadSpeed": str(view.speed)}
-        for view in snapshot.servers
+        {"uri": view.uri, "currentUri": view.current_uri, "downloadSpeed": str(view.speed)} for view in snapshot.servers
     ]
     answer: list[dict[str, object]] = []
     for index in range(1, len(snapshot.files) + 1):
@@ -157,7 +154,7 @@ _OF_SNAPSHOT: Mapping[str, Field] = {
 _COARSE: Mapping[str, Field] = {
     "bitfield": _coarse_bitfield,
     "pieceLength": lambda d, s: str(s.piece_length << _joins(s.num_pieces)),
-    "numPieces": lambda d, s: str(-(-s.num_pieces >> _joins(s.num_pieces)) if s.num_pieces else 0),
+    "numPieces": lambda d, s: str(-(-s.num_pieces >> _joins(s.num_pieces))),
 }
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,8 @@ class Session:
     """All Downloads of one process.
 
     ``options`` is the global set (without what belongs to single downloads). ``pace`` is the global rate limit, handed
-    on to every Job. ``live_dir`` is where Jobs keep live maps. ``pausing``: whether ``pause`` is honoured for new
+    on to every Job. ``live_dir`` is where Jobs keep live maps. ``reserved`` are absolute paths that no Job may write to,
+    whatever name a server gives its file. ``pausing``: whether ``pause`` is honoured for new
     Downloads (aria2 ignores it where nobody could unpause). ``options_changed`` hears of changed global options.
     """
 
@@ -63,6 +64,7 @@ class Session:
         *,
         pace: Pace | None = None,
         live_dir: Path | None = None,
+        reserved: Iterable[str] = (),
         pausing: bool = True,
         options_changed: Callable[[OptionSet], None] | None = None,
     ) -> None:
@@ -78,7 +80,7 @@ class Session:
         self._downloads: dict[str, Download] = {}
         self._active: dict[str, Download] = {}
         self._interrupted: dict[str, Download] = {}
-        self._taken: set[str] = set()
+        self._taken = set(reserved)
         self._fill_planned = False
         self._held = 0
         self._closing = False
