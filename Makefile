@@ -56,7 +56,7 @@ lint: build $(VENV)/test.stamp ## ruff, mypy --strict, import contracts, Cython 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/cython-lint ext
+	PATH="$(abspath $(BIN)):$$PATH" cython-lint ext
 	$(BIN)/stubtest slasshy_rpc._engine
 
 format: build $(VENV)/test.stamp ## put every file into ruff's format
