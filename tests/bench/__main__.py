@@ -1,0 +1,135 @@
+"""`python -m tests.bench`: runs the scenarios asked for, prints their tables and writes the figures as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.bench import report, rpc
+from tests.bench.contenders import HERE, NAMES, Contender, find
+from tests.bench.machine import MIB, compile_tool, facts
+from tests.bench.nginx import Nginx
+from tests.bench.scenarios import SCENARIOS, SMALL_COUNT, Course, Field
+
+SERVERS = ("slasshy", "aria2c", "aria2-next")
+
+
+def arguments() -> argparse.Namespace:
+    """The command line of the bench."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="slasshy-rpc beside aria2c and others")
+    every = [*SCENARIOS, "rpc"]
+    parser.add_argument(
+        "--scenario", action="append", default=[], choices=every, help="may be repeated; all by default"
+    )
+    parser.add_argument(
+        "--contender",
+        action="append",
+        default=[],
+        metavar="NAME[=PROGRAM]",
+        help=f"may be repeated; of {', '.join(NAMES)}; all by default",
+    )
+    parser.add_argument("--rounds", type=int, help="alternated rounds (default 7)")
+    parser.add_argument("--size", type=int, metavar="MIB", help="size of the big file (default 1024)")
+    parser.add_argument("--warm", type=int, metavar="MIB", help="memory to warm before each run (default 3 x size)")
+    parser.add_argument("--calls", type=int, help="RPC calls to time (default 2000)")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="where the figures go (default tests/bench/results/)")
+    parser.add_argument("--dir", type=Path, default=Path("/var/tmp"), help="a folder on a real disk (default /var/tmp)")
+    parser.add_argument("--quick", action="store_true", help="64 MiB, 2 rounds, 200 calls: does the bench itself work?")
+    given = parser.parse_args()
+    ordinary = (2, 64, 200) if given.quick else (7, 1024, 2000)
+    given.rounds, given.size, given.calls = (
+        default if value is None else value
+        for value, default in zip((given.rounds, given.size, given.calls), ordinary, strict=True)
+    )
+    given.warm = 3 * given.size if given.warm is None else given.warm
+    given.scenario = given.scenario or every
+    if given.size < 4 or given.size % 4 or given.rounds < 1:
+        parser.error("--size takes a multiple of 4 MiB, --rounds at least 1")
+    return given
+
+
+def contenders(wanted: list[str]) -> list[Contender]:
+    """Everybody who is asked for and there; says who is not."""
+    paths = dict(one.partition("=")[::2] for one in wanted)
+    found = []
+    for name in paths or NAMES:
+        contender = find(name, paths.get(name) or None)
+        if isinstance(contender, str):
+            print(contender, file=sys.stderr)
+        else:
+            found.append(contender)
+    return found
+
+
+def run(given: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    """All scenarios asked for; the results as they go into the JSON file."""
+    there = contenders(given.contender)
+    root, work = scratch / "www", scratch / "work"
+    root.mkdir()
+    work.mkdir()
+    stopwatch = compile_tool(HERE / "stopwatch.c", work)
+    floor = compile_tool(HERE / "floor.c", work) if sys.platform == "linux" else None
+    field = Field(root, scratch / "out", given.size * MIB, 50 if given.quick else SMALL_COUNT)
+    scenarios: dict[str, Any] = {}
+    with Nginx(root, work) as nginx:
+        course = Course(
+            nginx,
+            field,
+            work,
+            stopwatch,
+            floor,
+            given.warm * MIB,
+            given.rounds,
+            lambda line: print(line, file=sys.stderr),
+        )
+        for name in given.scenario:
+            if name == "rpc":
+                servers = [one for one in there if one.name in SERVERS]
+                served: dict[str, list[dict[str, object]]] = {one.name: [] for one in servers}
+                for who, figures in rpc.run(course, servers, given.calls):
+                    served[who].append(figures.as_json())
+                scenarios[name] = {"calls": given.calls, "runs": served}
+            else:
+                scenarios[name] = course.run(SCENARIOS[name], there).as_json()
+        return {
+            "machine": facts(scratch),
+            "versions": {**{one.name: one.version for one in there}, "nginx": nginx.version()},
+            "rounds": given.rounds,
+            "size": given.size * MIB,
+            "warmth": given.warm * MIB,
+            "command": " ".join(["python", "-m", "tests.bench", *sys.argv[1:]]),
+            "scenarios": scenarios,
+        }
+
+
+def main() -> int:
+    """Exit code 0: every run of every contender was good; 1: some were not; 2: the bench could not start."""
+    given = arguments()
+    scratch = Path(tempfile.mkdtemp(prefix="bench-", dir=given.dir))
+    try:
+        results = run(given, scratch)
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 2
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    path: Path = given.json or HERE / "results" / "latest.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=1) + "\n")
+    print(report.markdown(results))
+    print(f"figures: {path}", file=sys.stderr)
+    return 0 if all(good(one) for one in results["scenarios"].values()) else 1
+
+
+def good(scenario: dict[str, Any]) -> bool:
+    """Whether every run of a scenario ended well."""
+    return all(run.get("ok", not run["note"]) for runs in scenario["runs"].values() for run in runs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
