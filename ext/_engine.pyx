@@ -388,14 +388,15 @@ cdef class Pace:
     cdef pace_t c
     cdef Pace parent
 
-    def __cinit__(self):
+    def __cinit__(self, int64_t rate=0, Pace parent=None):
         memset(&self.c, 0, sizeof(pace_t))
         pthread_mutex_init(&self.c.lock, NULL)
-
-    def __init__(self, int64_t rate=0, Pace parent=None):
         self.parent = parent
         self.c.parent = &parent.c if parent is not None else NULL
         self.rate = rate
+
+    def __init__(self, rate=0, parent=None):
+        pass        # all is done in __cinit__: a Pace that runs must not get another parent
 
     def __dealloc__(self):
         pthread_mutex_destroy(&self.c.lock)

@@ -6,7 +6,7 @@
 
 from libc.stdint cimport int64_t
 
-from atomic cimport at_load, now_ns, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock
+from atomic cimport at_load, at_store, now_ns, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock
 
 cdef struct pace_t:
     pthread_mutex_t lock
@@ -38,15 +38,17 @@ cdef inline int64_t pace_take(pace_t *self, int64_t want, int64_t now, int64_t *
     while self != NULL:
         if at_load(&self.rate) > 0:
             pthread_mutex_lock(&self.lock)
-            pace_refill(self, now)
-            short = pace_quantum(self.rate) - self.tokens
-            if short > 0:
-                wait_ns[0] = <int64_t>(short / self.rate * 1e9) + 1000000
-                pthread_mutex_unlock(&self.lock)
-                return 0
-            if self.tokens < may:
-                may = <int64_t>self.tokens
+            if self.rate > 0:       # not lifted in this very moment
+                pace_refill(self, now)
+                short = pace_quantum(self.rate) - self.tokens
+                if short > 0:
+                    wait_ns[0] = <int64_t>(short / self.rate * 1e9) + 1000000
+                    may = 0
+                elif self.tokens < may:
+                    may = <int64_t>self.tokens
             pthread_mutex_unlock(&self.lock)
+            if may == 0:
+                return 0
         self = self.parent
     return may
 
@@ -60,7 +62,7 @@ cdef inline void pace_spend(pace_t *self, int64_t taken) noexcept nogil:
 
 cdef inline void pace_set(pace_t *self, int64_t rate) noexcept nogil:
     pthread_mutex_lock(&self.lock)
-    self.rate = rate
+    at_store(&self.rate, rate)
     self.tokens = 0
     self.filled_ns = now_ns()
     pthread_mutex_unlock(&self.lock)

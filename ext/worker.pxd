@@ -176,15 +176,17 @@ cdef inline void worker_admit(worker_t *self) noexcept nogil:
 
 cdef inline void worker_look(worker_t *self, bint all_out) noexcept nogil:
     """Timers and cancellations of every running transfer."""
-    cdef transfer_t *t = self.running
+    cdef transfer_t *t
     cdef transfer_t *last
     cdef transfer_t *following
     cdef int64_t now = now_ns()
     cdef int failed
     cdef bint at_last = False
     self.next_ns = INT64_MAX
-    if t == NULL:
+    if self.running == NULL:
         return
+    # Another one goes first each time: the first takes all that a shared pace has.
+    t = self.running = self.running.right
     last = t.left
     while not at_last:
         following = t.right
