@@ -126,10 +126,13 @@ class Api:
     # -- for the command line --------------------------------------------------------------------------------------
 
     def add_request(
-        self, uris: Sequence[str], options: Mapping[str, Normal] | None = None, position: int | None = None
+        self, uris: Sequence[str], options: Mapping[str, Normal] | None = None, *, trusted: bool = False
     ) -> str:
-        """Add the mirrors of one file with normalised options of their own; returns the GID. Raises RpcError."""
-        return self._session.add(uris, options or {}, position).gid
+        """Add the mirrors of one file with normalised options of their own; returns the GID. Raises RpcError.
+
+        ``trusted``: the person who started the process asks, so ``out`` may be any path.
+        """
+        return self._session.add(uris, options or {}, trusted=trusted).gid
 
     async def wait_idle(self) -> None:
         """Returns when nothing runs and nothing waits to."""
@@ -146,7 +149,7 @@ class Api:
     def result_rows(self) -> list[Row]:
         """What has ended, oldest first, then what the end of the process interrupted."""
         session = self._session
-        return rows(session.results) + rows(session.interrupted + session.active, interrupted=True)
+        return rows([*session.results, *session.interrupted, *session.active])
 
     # -- adding ----------------------------------------------------------------------------------------------------
 

@@ -30,14 +30,15 @@ SMALL = 1 << 20
 class FileRules:
     """How a file is treated, in plain values; ``unallocated`` is --no-file-allocation-limit in bytes.
 
-    ``sync``: records and finished files are made durable. ``follow``: the user typed the path, so a symbolic link at its end is meant.
+    ``sync`` is --file-sync: ``never`` waits for the disk nowhere, ``auto`` before a control file claims bytes and at the
+    end of what a control file was found for, ``always`` at every end. ``follow``: the user typed the path, so a symbolic link at its end is meant.
     """
 
     existing: existing.Rules
     allocation: Method
     unallocated: int
     piece_length: int
-    sync: bool
+    sync: str
     remote_time: bool
     keep_control: bool
     follow: bool
@@ -151,6 +152,11 @@ class LocalFile:
         return livemap.key_for(self.path)
 
     @property
+    def durable(self) -> bool:
+        """Whether a record must not claim what a power cut could take away."""
+        return self.rules.sync != "never"
+
+    @property
     def whole(self) -> bool:
         """Whether every byte was there when the file was opened."""
         return self.length is not None and self.done == (((0, self.length),) if self.length else ())
@@ -158,7 +164,7 @@ class LocalFile:
     def save(self, solid: Iterable[Range], upload_length: int = 0) -> None:
         """Write the control file: ``solid`` ranges are in the file. Data first, then what claims it. DiskError.
 
-        Without ``sync`` neither waits for the disk, as in aria2: a power cut may then leave a record that claims more
+        With ``sync`` ``never`` neither waits for the disk, as in aria2: a power cut may then leave a record that claims more
         than the disk has.
         """
         if not self._controlled or self.length is None:
@@ -167,11 +173,11 @@ class LocalFile:
         if self.fd >= 0:
             if ranges == self._saved:
                 return
-            if self.rules.sync:
+            if self.durable:
                 layout.sync_data(self.fd, self.path)
         record = control.Control(self.piece_length, self.length, upload_length, ranges)
         # The first record claims nothing, so it need not be durable.
-        control.save(layout.control_path(self.path), record, durable=self.rules.sync and self.fd >= 0)
+        control.save(layout.control_path(self.path), record, durable=self.durable and self.fd >= 0)
         self._saved = ranges
 
     def empty(self) -> None:
@@ -188,9 +194,9 @@ class LocalFile:
             os.unlink(self.path)
 
     def finish(self, length: int, modified: float | None) -> None:
-        """All ``length`` bytes are in: date the file, make it durable, and only then drop the records. DiskError."""
+        """All ``length`` bytes are in: date the file, make it durable if asked, then drop the records. DiskError."""
         fd, self.fd = self.fd, -1
-        sync = self.rules.sync and self._controlled
+        sync = self.rules.sync == "always" or (self.durable and self.action is existing.Action.RESUME_CONTROL)
         layout.finish(
             fd, length=length, modified=modified if self.rules.remote_time else None, sync=sync, path=self.path
         )

@@ -289,13 +289,15 @@ class SegmentedJob:
 
     async def _keep_records(self, file: LocalFile) -> None:
         """Save the control file again and again; a save that takes long makes the next one wait as long."""
+        pause = SAVE_EVERY
         while True:
+            await asyncio.sleep(pause)
             began = clock.monotonic()
             try:
                 await self._off_loop(file.save, self._crew.solid())
             except DownloadError as error:
                 log.warning("%s", error)
-            await asyncio.sleep(max(SAVE_EVERY, clock.monotonic() - began))
+            pause = max(SAVE_EVERY, clock.monotonic() - began)
 
     async def _matches(self, file: LocalFile, length: int) -> bool:
         """Whether the file has the digest that was given."""

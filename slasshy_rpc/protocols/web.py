@@ -93,7 +93,7 @@ def limits(options: OptionSet) -> Limits:
 
 
 def file_rules(options: OptionSet, trusted: bool, live_dir: Path | None) -> FileRules:
-    """How the file is treated. ``file-sync=auto`` makes durable what a control file had spoken for."""
+    """How the file is treated."""
     return FileRules(
         existing=existing.Rules(
             continue_=options.flag("continue"),
@@ -105,7 +105,7 @@ def file_rules(options: OptionSet, trusted: bool, live_dir: Path | None) -> File
         allocation=allocation(options),
         unallocated=options.integer("no-file-allocation-limit"),
         piece_length=options.integer("piece-length"),
-        sync=options.text("file-sync") != "never",
+        sync=options.text("file-sync") or "auto",
         remote_time=options.flag("remote-time"),
         keep_control=options.flag("force-save"),
         follow=trusted,

@@ -118,8 +118,12 @@ class Session:
 
     # -- commands --------------------------------------------------------------------------------------------------
 
-    def add(self, given: Sequence[str], own: Mapping[str, Normal], position: int | None = None) -> Download:
+    def add(
+        self, given: Sequence[str], own: Mapping[str, Normal], position: int | None = None, *, trusted: bool = False
+    ) -> Download:
         """Queue the mirrors of one file; ``own`` are its normalised options, ``gid`` and ``pause`` among them.
+
+        ``trusted`` as in Request.
 
         Raises RpcError if nothing among ``given`` can be downloaded, or the GID is malformed or in use.
         """
@@ -129,7 +133,7 @@ class Session:
         options = self.options.derive(own, Layer.OWN)
         if options.flag("parameterized-uri"):
             given = [uri for text in given for uri in expand(text)]
-        request = Request(self._served(given, options), options)
+        request = Request(self._served(given, options), options, trusted)
         if self._protocol_for(request) is None:
             log.info("None of these can be downloaded: %d URI(s) without a supported scheme and a host.", len(given))
             raise RpcError("No URI to download.")
@@ -199,7 +203,7 @@ class Session:
             raise RpcError(f"Cannot change option for GID#{download.gid}")
         if not changed:
             return
-        request = Request(download.request.uris, download.options.derive(changed, Layer.OWN))
+        request = replace(download.request, options=download.options.derive(changed, Layer.OWN))
         download.replace_request(request)
         run = download.run
         if run is not None and run.intent is Intent.NONE and (needs_restart(changed) or not self._retuned(download)):
@@ -224,7 +228,7 @@ class Session:
         kept = [uri for uri in download.request.uris if uri in listed]
         new = [uri for uri in map(uris.normalised, added) if uri is not None]
         at = len(kept) if position is None else position
-        request = Request(tuple(dict.fromkeys([*kept[:at], *new, *kept[at:]])), download.options)
+        request = replace(download.request, uris=tuple(dict.fromkeys([*kept[:at], *new, *kept[at:]])))
         if request.uris != download.request.uris:
             download.replace_request(request)
             if download.run is not None and download.run.intent is Intent.NONE:

@@ -1,0 +1,85 @@
+"""Cut points: sizes, limits and fairness of the first cut and of later ones."""
+
+from __future__ import annotations
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from slasshy_rpc.plan.split import GRAIN, RESPLIT_FLOOR, Busy, eta, first_cut, steal
+
+MIB = 1 << 20
+
+gaps = st.lists(st.integers(0, 1 << 34), min_size=2, max_size=8, unique=True).map(
+    lambda edges: list(zip(sorted(edges)[::2], sorted(edges)[1::2], strict=False))
+)
+
+
+@given(gaps, st.integers(1, 64), st.integers(1, 64).map(lambda n: n * MIB))
+def test_a_cut_is_the_same_bytes_in_order(gaps: list[tuple[int, int]], parts: int, least: int) -> None:
+    cut = first_cut(gaps, parts, least)
+    assert sum(b - a for a, b in cut) == sum(b - a for a, b in gaps)
+    assert all(a < b for a, b in cut)
+    assert all(before[1] <= after[0] for before, after in zip(cut, cut[1:], strict=False))
+    assert len(cut) <= max(parts, len(gaps))
+    for a, b in gaps:
+        inside = [(x, y) for x, y in cut if a <= x < b]
+        if len(inside) > 1:  # only what is twice as large as the least is cut at all
+            assert b - a >= len(inside) * least
+            assert all(x % GRAIN == 0 for x, _ in inside[1:])
+
+
+def test_sixteen_equal_parts() -> None:
+    cut = first_cut([(0, 1 << 30)], 16, MIB)
+    assert [b - a for a, b in cut] == [64 * MIB] * 16
+
+
+def test_min_split_size_as_aria2_has_it() -> None:
+    # Observed on aria2: 4 MiB with 2M is split, 1 MiB with 1M is not.
+    assert len(first_cut([(0, 4 * MIB)], 16, 2 * MIB)) == 2
+    assert len(first_cut([(0, MIB)], 16, MIB)) == 1
+
+
+busy = st.builds(
+    lambda position, left, rate: Busy(position, position + left, rate),
+    st.integers(0, 1 << 40),
+    st.integers(1, 1 << 36),
+    st.just(0.0) | st.floats(1, 1e10),
+)
+
+
+@given(st.lists(busy, max_size=16), st.floats(0, 1e10), st.just(0) | st.integers(1, 64).map(lambda n: n * MIB))
+def test_a_stolen_part_is_worth_it(busy: list[Busy], own: float, least: int) -> None:
+    found = steal(busy, own, least)
+    if found is None:
+        assert all(one.end - one.position < 2 * max(RESPLIT_FLOOR, least) or eta(one) < 1 for one in busy)
+        return
+    index, cut = found
+    victim = busy[index]
+    assert victim.position < cut < victim.end
+    assert cut % GRAIN == 0
+    assert victim.end - cut >= max(RESPLIT_FLOOR, least) - GRAIN
+    if least:
+        assert cut - victim.position >= least
+    splittable = [one for one in busy if one.end - one.position >= 2 * max(RESPLIT_FLOOR, least)]
+    assert eta(victim) == max(map(eta, splittable))
+
+
+@given(st.floats(1e5, 1e9), st.floats(1e5, 1e9))
+def test_both_end_together(victim_rate: float, own: float) -> None:
+    one = Busy(0, 1 << 34, victim_rate)
+    found = steal([one], own)
+    assert found is not None
+    kept, taken = found[1], one.end - found[1]
+    assume(min(kept, taken) > 2 * RESPLIT_FLOOR)
+    assert abs(kept / victim_rate - taken / own) < 2 * GRAIN / min(victim_rate, own)
+
+
+def test_a_stalled_segment_gives_nearly_everything() -> None:
+    found = steal([Busy(0, 100 * MIB, 0.0), Busy(100 * MIB, 200 * MIB, 1e6)], 1e6)
+    assert found is not None
+    assert found[0] == 0
+    assert found[1] <= MIB
+
+
+def test_what_ends_by_itself_soon_is_left_alone() -> None:
+    assert steal([Busy(0, 4 * MIB, 1e9)], 1e9) is None
