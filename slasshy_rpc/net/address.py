@@ -18,6 +18,7 @@ Origin = tuple[str, str, int]
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^#]*)", re.DOTALL)
 _NAME = re.compile(r"(?!-)[a-z0-9_~-]+(\.[a-z0-9_~-]+)*\.?")
+_NO_AUTHORITY = re.compile(r"[\\\x00-\x20\x7f]")
 _REFUSED = re.compile(r"[\r\n\0]")
 # What aria2 1.37 leaves alone on the request line: visible ASCII but for these three; "%" is taken as it stands.
 _ENCODED = re.compile(rb'[^\x21-\x7e]|["<>]')
@@ -86,6 +87,9 @@ def parse(url: str) -> Target:
     scheme = match[1].lower()
     if scheme not in DEFAULT_PORTS:
         raise _bad(url, f"{scheme} is not supported here; http and https are")
+    if _NO_AUTHORITY.search(match[2]):
+        # Browsers take a backslash for a slash: the host that a reader sees must be the one that is asked.
+        raise _bad(url, "there is a backslash, a space or a control character before its path")
     userinfo, at, place = match[2].rpartition("@")
     host, port = _host_port(url, place)
     path_query = encode(match[3])
@@ -140,7 +144,7 @@ def redact(url: str) -> str:
     query = ""
     if match[3] is not None:
         pairs = (pair.partition("=") for pair in match[3].split("&"))
-        query = "?" + "&".join(f"{name}=***" if equals else "***" for name, equals, _ in pairs)
+        query = "?" + "&".join(f"{name}=***" if value else "***" for name, _, value in pairs)
     return re.sub(r"[\x00-\x20\x7f]", "?", f"{match[1]}{place}{slash}{path}{query}")
 
 

@@ -26,6 +26,7 @@ LARGEST = 8192
 MOST = 3000
 
 _log = logging.getLogger(__name__)
+_ADDRESS = re.compile(r"[0-9.]+|.*:.*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -56,6 +57,8 @@ class Cookies:
     def store(self, target: Target, set_cookie: Iterable[str]) -> None:
         """Take the Set-Cookie headers that ``target`` answered with; those that break the rules are left out."""
         headers = [value for value in set_cookie if len(value) <= LARGEST and not _CONTROL.search(value)]
+        if _ADDRESS.fullmatch(target.host):  # http.cookiejar would let 127.0.0.1 speak for .0.0.1
+            headers = [value for value in headers if _domain(value) in ("", target.host)]
         if not headers:
             return
         from urllib.request import Request
@@ -125,8 +128,8 @@ class Cookies:
         if self._jar is None:
             from http.cookiejar import CookieJar, DefaultCookiePolicy
 
-            strict = DefaultCookiePolicy.DomainStrictNonDomain | DefaultCookiePolicy.DomainRFC2965Match
-            self._jar = CookieJar(DefaultCookiePolicy(rfc2965=False, strict_domain=True, strict_ns_domain=strict))
+            exact = DefaultCookiePolicy.DomainStrictNonDomain
+            self._jar = CookieJar(DefaultCookiePolicy(rfc2965=False, strict_domain=True, strict_ns_domain=exact))
         return self._jar
 
 
@@ -141,6 +144,12 @@ class _Answer:
 
     def get_all(self, name: str, default: list[str]) -> list[str]:
         return self._set_cookie if name.lower() == "set-cookie" else default
+
+
+def _domain(set_cookie: str) -> str:
+    """The Domain attribute of a Set-Cookie header, '' without one."""
+    match = re.search(r";\s*domain\s*=([^;]*)", set_cookie, re.IGNORECASE)
+    return match[1].strip().lstrip(".") if match else ""
 
 
 def _cookie(line: str) -> Cookie | None:
@@ -159,7 +168,7 @@ def _cookie(line: str) -> Cookie | None:
     expires = int(seconds[1]) if seconds is not None and int(seconds[1]) else None
     below = whole.upper() == "TRUE" or domain.startswith(".")
     domain = domain.lower().lstrip(".")
-    if below and re.fullmatch(r"[0-9.]+|.*:.*", domain):
+    if below and _ADDRESS.fullmatch(domain):
         below = False  # nothing is below an address
     if "." not in domain:
         domain += ".local"  # http.cookiejar's name for a host of one label

@@ -80,16 +80,17 @@ async def dial(
     bytes, only if the user set it (0: the kernel's choice, which grows). Raises SourceError: 19 for an unknown name, 2
     for a time-out, 1 for all else; DownloadError if ``interface`` or a file of ``tls`` cannot be used by any dial.
     """
+    settings = _prepared(tls or tls_.TlsSettings()) if target.scheme == "https" else None
     step = "its name was not resolved"
     try:
         async with asyncio.timeout(connect_timeout):
             found = await _resolve(target, disable_ipv6, names)
             step = "it did not accept a connection"
             sock = await _connect(target, found, await _socket_maker(interface, receive_buffer))
-            if target.scheme != "https":
+            if settings is None:
                 return Channel(sock.detach())
             step = "its TLS handshake was not finished"
-            return await _secure(sock, target, tls or tls_.TlsSettings())
+            return await _secure(sock, target, settings)
     except TimeoutError:  # the kernel's own ETIMEDOUT too
         if names is not None:
             names.forget(target.host)
@@ -102,6 +103,17 @@ async def dial(
         if names is not None:
             names.forget(target.host)
         raise
+
+
+def _prepared(settings: tls_.TlsSettings) -> tls_.TlsSettings:
+    """Read the files of ``settings`` now: what is wrong with them is no server's fault, and reading takes time."""
+    if tls_.native():
+        tls_.native_context(settings)
+    else:
+        from slasshy_rpc.net import relay
+
+        relay.python_context(settings)
+    return settings
 
 
 async def _secure(sock: socket.socket, target: Target, settings: tls_.TlsSettings) -> Channel:

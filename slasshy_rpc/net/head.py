@@ -117,11 +117,11 @@ class HeadReader:
             data = bytes(self._data)
         start = 0
         while True:
-            # No server's first words: say so now, not when the time is over.
-            if len(data) - start >= 5 and not data.startswith(b"HTTP/", start):
-                raise _no_http(data[start : start + 5])
             match = _HEAD_END.search(data, max(start, self._searched))
             size = len(data) if match is None else match.end()
+            # No server's first words: say so now, not when the time is over.
+            if size - start >= 5 and not data.startswith(b"HTTP/", start):
+                raise _no_http(data[start : start + 5])
             if size - start + self._spent > HEAD_LIMIT:
                 raise _bad(f"its head is longer than {HEAD_LIMIT} bytes")
             if match is None:

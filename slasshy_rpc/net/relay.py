@@ -71,9 +71,14 @@ def python_context(settings: TlsSettings) -> ssl.SSLContext:
         raise unusable(f"the certificates in {ca_file or ca_path} cannot be used: {error}") from error
     if settings.certificate:
         try:
-            context.load_cert_chain(settings.certificate, settings.private_key)
+            context.load_cert_chain(
+                settings.certificate, settings.private_key, password=""
+            )  # never ask at the terminal
         except (ssl.SSLError, OSError) as error:
-            raise unusable(f"the certificate {settings.certificate} cannot be used: {error}") from error
+            key = settings.private_key or settings.certificate
+            raise unusable(
+                f"the certificate {settings.certificate} with the key {key} cannot be used: {error}"
+            ) from error
     return context
 
 

@@ -146,7 +146,7 @@ def refusal(target: Target, reason: str) -> SourceError:
     elif "certificate" in words or " ca" in words or "ca " in words:
         advice = f"--ca-certificate=FILE names another authority; {check}"
     else:
-        advice = "the connection broke; it may work another time"
+        advice = "the connection ended in the middle of it; it may work another time"
         retry = Retry.SAME_SOURCE
     return SourceError(f"SSL/TLS handshake failure: {reason} ({target.place}; {advice})", ErrorCode.UNKNOWN, retry)
 
