@@ -40,6 +40,7 @@ class Guard:
         own_name = socket.gethostname().lower()
         self._hosts = {host.lower().rstrip(".") for host in settings.allow_hosts}
         self._hosts |= {"localhost", own_name, f"{own_name}.local"}
+        self._good_hosts: set[str] = set()
         self._logged: set[tuple[str, str]] = set()
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
@@ -120,14 +121,17 @@ class Guard:
             self._failures.pop(_peer_key(peer), None)
 
     def _is_own_host(self, host: str) -> bool:
+        if host in self._good_hosts:
+            return True
         try:
-            name = urlsplit(f"//{host}").hostname or ""
+            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
         except ValueError:
             return False
-        name = name.rstrip(".")
-        if name in self._hosts or (name and "." not in name and ":" not in name):
-            return True
-        return _is_address(name)
+        single_label = bool(name) and "." not in name and ":" not in name
+        good = single_label or name in self._hosts or _is_address(name)
+        if good and len(self._good_hosts) < _MOST_LOGGED:
+            self._good_hosts.add(host)
+        return good
 
     def _may_come_from(self, origin: str, host: str | None) -> bool:
         if self._all_origins or _canonical_origin(origin) in self._origins:

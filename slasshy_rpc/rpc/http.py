@@ -140,10 +140,9 @@ class HttpFace:
             for start in range(0, len(text), _SEND_SLICE):
                 async with asyncio.timeout(self._settings.idle_timeout):
                     await response.write(text[start : start + _SEND_SLICE])
-        except TimeoutError:
+        except (TimeoutError, ConnectionError):
             if transport is not None:
                 transport.abort()
-            raise ConnectionResetError from None
         return response
 
     async def _websocket(self, request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
@@ -155,7 +154,7 @@ class HttpFace:
         conversation = Conversation(self._dialect, self._guard, self._listeners, self._settings)
         self._conversations.add(conversation)
         try:
-            return await conversation.run(request)
+            return await conversation.run(request, headers)
         finally:
             self._conversations.discard(conversation)
 

@@ -8,6 +8,7 @@ is and answers batches out of order.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -101,14 +102,26 @@ async def _encode_in_slices(value: object) -> bytes:
     return b"[" + b",".join(parts) + b"]"
 
 
-class _EveryName(dict[str, Callable[..., Any]]):
-    """One function for every method name: which names exist is the api's to say, after the token was checked."""
+class _Method:
+    """What jsonrpcserver calls for every method; its signature is ready-made, for working it out takes 15 µs a call."""
+
+    __signature__ = inspect.Signature([inspect.Parameter("params", inspect.Parameter.VAR_POSITIONAL)])
 
     def __init__(self, function: Callable[..., Coroutine[Any, Any, Result]]) -> None:
         self._function = function
 
+    def __call__(self, *params: object) -> Coroutine[Any, Any, Result]:
+        return self._function(*params)
+
+
+class _EveryName(dict[str, Callable[..., Any]]):
+    """One method for every name: which names exist is the api's to say, after the token was checked."""
+
+    def __init__(self, method: _Method) -> None:
+        self._method = method
+
     def __missing__(self, name: str) -> Callable[..., Any]:
-        return self._function
+        return self._method
 
 
 def _load_dispatch() -> Callable[[dict[str, object], Callable[[Call], Awaitable[object]]], Awaitable[dict[str, Any]]]:
@@ -125,7 +138,7 @@ def _load_dispatch() -> Callable[[dict[str, object], Callable[[Call], Awaitable[
         except RpcError as error:
             return jsonrpcserver.Error(error.code, str(error))
 
-    methods = _EveryName(run)
+    methods = _EveryName(_Method(run))
 
     async def dispatch_frame(frame: dict[str, object], answer: Callable[[Call], Awaitable[object]]) -> dict[str, Any]:
         reply = await jsonrpcserver.async_dispatch_to_serializable(

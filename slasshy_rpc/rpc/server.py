@@ -54,6 +54,7 @@ class RpcServer:
         try:
             await self._serve(sockets)
         except BaseException:
+            await self.stop()
             for sock in sockets:
                 sock.close()
             raise
@@ -183,7 +184,7 @@ def _quiet_about(harmless: type[Exception]) -> logging.Logger:
         error = record.exc_info[1] if record.exc_info else None
         if not isinstance(error, harmless):
             return True
-        log.debug("broken HTTP request: %s", error.args[0] if error.args else type(error).__name__)
+        log.debug("broken HTTP request: %s", type(error).__name__)  # its text quotes the request, secrets included
         return False
 
     for old in list(logger.filters):

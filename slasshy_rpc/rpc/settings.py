@@ -5,7 +5,7 @@ Owns: the reading of rpc-* options. Never: whether a caller is let in, which is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class RpcSettings:
 
     port: int = 6800
     listen_all: bool = False
-    secret: str | None = None
+    secret: str | None = field(default=None, repr=False)
     allow_origin_all: bool = False
     allow_origins: tuple[str, ...] = ()
     allow_hosts: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from aiohttp import web
 from aiohttp.web import WSMsgType
@@ -39,8 +40,8 @@ class Conversation:
         self._held: set[asyncio.Task[None]] = set()
         self._socket: web.WebSocketResponse | None = None
 
-    async def run(self, request: web.BaseRequest) -> web.WebSocketResponse:
-        """Shake hands and serve the socket until either side closes it.
+    async def run(self, request: web.BaseRequest, headers: Mapping[str, str]) -> web.WebSocketResponse:
+        """Shake hands, with ``headers`` in the response, and serve the socket until either side closes it.
 
         Events are heard at once when no secret is set, and by programs of this machine; else after the first call
         with the right token.
@@ -53,6 +54,7 @@ class Conversation:
             max_msg_size=max(_LONGEST_MESSAGE, self._settings.max_request_size),
             decode_text=False,
         )
+        socket.headers.update(headers)
         await socket.prepare(request)
         self._socket = socket
         peer = request.remote or ""
