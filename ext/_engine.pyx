@@ -33,11 +33,13 @@ from channel cimport (
     IO_TLS,
     MSG_DONTWAIT,
     MSG_PEEK,
+    c_close,
     c_recv,
     channel_recv,
     channel_send,
     channel_t,
     channel_tls_result,
+    sl_errno_clear,
 )
 from loop cimport SL_READ, SL_WRITE, sl_poll_open, sl_poll_set, sl_wake_clear, sl_wake_close, sl_wake_open, sl_wake_send
 from openssl cimport (
@@ -53,6 +55,7 @@ from openssl cimport (
 )
 from pace cimport pace_set, pace_t
 from transfer cimport (
+    BUFFER_FIRST,
     BUFFER_MIN,
     R_BOUND,
     R_CANCELLED,
@@ -206,6 +209,7 @@ cdef class Channel:
     def __cinit__(self):
         memset(&self.c, 0, sizeof(channel_t))
         self.c.fd = -1
+        self.c.body.over = True     # no body was announced
 
     def __init__(self, int fd):
         if self.c.fd >= 0:
@@ -224,10 +228,7 @@ cdef class Channel:
             free(self.c.pending)
             self.c.pending = NULL
         if self.c.fd >= 0:
-            try:
-                os.close(self.c.fd)
-            except OSError:
-                pass        # the socket is gone either way
+            c_close(self.c.fd)      # not os.close, which lets other threads in while the number is still ours
             self.c.fd = -1
 
     @property
@@ -249,7 +250,7 @@ cdef class Channel:
     @property
     def body_left(self):
         """Bytes of the body not yet read; -1 if unknown, 0 when the body is over and the channel reusable."""
-        if self.c.surplus:
+        if self.c.surplus or (self.c.body.over and self.c.pending != NULL):
             return -1
         if self.c.body.over:
             return 0
@@ -274,32 +275,52 @@ cdef class Channel:
         return OSError(self.c.os_error, os.strerror(self.c.os_error))
 
     def start_tls(self, TlsContext context not None, str host not None):
-        """Put TLS on the connection; ``host`` is sent as SNI and must match the certificate. Then ``handshake``."""
+        """Put TLS on the connection; ``host`` is sent as SNI and must match the certificate. Then ``handshake``.
+
+        Raises TlsError for a host that libssl would take for "any" (empty, or with a dot in front).
+        """
         cdef bytes name = host.encode("idna") if not host.isascii() else host.encode()
         cdef bint is_address
         self._own()
         if self.c.ssl != NULL:
             raise TlsError("TLS is on already")
+        if context.context == NULL:
+            raise TlsError("the TLS context was not set up")
+        if not name or name.startswith(b".") or b"\0" in name:
+            raise TlsError(f"{host!r} cannot be a certificate's name")
+        ossl.ERR_clear_error()
         self.c.ssl = ossl.SSL_new(context.context)
         if self.c.ssl == NULL or ossl.SSL_set_fd(self.c.ssl, self.c.fd) != 1:
-            raise TlsError(tls_reason())
+            raise self._no_tls(tls_reason())
         self.context = context
         is_address = ossl.X509_VERIFY_PARAM_set1_ip_asc(ossl.SSL_get0_param(self.c.ssl), name) == 1
         ossl.ERR_clear_error()
         if not is_address:
-            ossl.SSL_ctrl(self.c.ssl, SL_SSL_SNI, 0, <void *><const char *>name)
+            if ossl.SSL_ctrl(self.c.ssl, SL_SSL_SNI, 0, <void *><const char *>name) != 1:
+                raise self._no_tls(f"{host!r} cannot be sent as a server's name: {tls_reason()}")
             if ossl.SSL_set1_host(self.c.ssl, name) != 1:
-                raise TlsError(f"{host} cannot be a certificate's name: {tls_reason()}")
+                raise self._no_tls(f"{host!r} cannot be a certificate's name: {tls_reason()}")
+
+    cdef object _no_tls(self, reason):
+        # No handshake may follow that would not check the name.
+        ossl.SSL_free(self.c.ssl)
+        self.c.ssl = NULL
+        return TlsError(reason)
 
     def handshake(self):
         """One step of the handshake: False means wait for ``wants``. Raises TlsError, OSError."""
         cdef int result
         cdef ssize_t code
         self._own()
+        if self.c.ssl == NULL:
+            raise TlsError("there is no TLS on this channel: start_tls comes first")
+        self._lent = True       # to the step below, which runs without the GIL
         with nogil:
             ossl.ERR_clear_error()
+            sl_errno_clear()
             result = ossl.SSL_connect(self.c.ssl)
             code = 1 if result == 1 else channel_tls_result(&self.c, result)
+        self._lent = False
         if code == 1:
             self.c.wants = SL_READ
             return True
@@ -600,6 +621,7 @@ cdef class Engine:
         t.c.file = fd
         t.c.offset = t.c.position = t.c.flushed = offset
         t.c.end = end
+        t.c.wish = BUFFER_FIRST
         t.c.lock = &t.worker.lock
         t.c.budget = &self.budget
         t.c.timeout_ns = <int64_t>(timeout * 1e9) if timeout > 0 else INT64_MAX // 2

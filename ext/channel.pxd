@@ -4,7 +4,7 @@
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy, strncpy
+from libc.string cimport memcpy, strcmp, strncpy
 
 from body cimport body_t
 from loop cimport SL_READ, SL_WRITE
@@ -20,12 +20,14 @@ from openssl cimport (
 cdef extern from *:
     """
     #include <sys/socket.h>
+    #include <unistd.h>
     #ifndef MSG_NOSIGNAL
     #define MSG_NOSIGNAL 0      /* macOS; Python ignores SIGPIPE for the whole process */
     #endif
     """
     ssize_t c_recv "recv"(int fd, void *data, size_t size, int flags) noexcept nogil
     ssize_t c_send "send"(int fd, const void *data, size_t size, int flags) noexcept nogil
+    int c_close "close"(int fd) noexcept nogil
     int MSG_NOSIGNAL
     int MSG_PEEK
     int MSG_DONTWAIT
@@ -79,14 +81,14 @@ cdef inline ssize_t channel_tls_result(channel_t *self, int result) noexcept nog
             return IO_SOCKET
         channel_blame(self, b"the peer closed the connection without a TLS close notification")
         return IO_TLS
-    text = NULL
-    verified = ossl.SSL_get_verify_result(self.ssl)
-    if verified:
-        text = ossl.X509_verify_cert_error_string(verified)
-    if text == NULL:
-        text = ossl.ERR_reason_error_string(ossl.ERR_get_error())
+    text = ossl.ERR_reason_error_string(ossl.ERR_get_error())
     if text == NULL:
         text = b"unknown TLS error"
+    # Only then is the certificate to blame: without verification the result is kept, but nothing follows from it.
+    if strcmp(text, b"certificate verify failed") == 0:
+        verified = ossl.SSL_get_verify_result(self.ssl)
+        if verified:
+            text = ossl.X509_verify_cert_error_string(verified)
     channel_blame(self, text)
     return IO_TLS
 

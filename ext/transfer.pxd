@@ -4,7 +4,7 @@
 # A transfer is touched by one worker. Others only load its counters, and lower ``end`` or set ``cancelled`` under
 # the rules of ``transfer_shrink``. At all times:  offset <= flushed <= position <= end,  position - flushed = fill.
 
-from libc.errno cimport EIO
+from libc.errno cimport ENOMEM
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -39,6 +39,8 @@ cdef enum reason_t:
 
 cdef enum:
     BUFFER_MIN = 256 * 1024
+    BUFFER_FIRST = 512 * 1024   # what is written while it is still in the processor's cache costs least
+    SLOW_BYTE_NS = 8            # writing slower than this (125 MB/s) asks for larger buffers: fewer, longer writes
     TURN = 4 * 1024 * 1024      # bytes one transfer may move before the others have their turn
     OLDEST_NS = 1000000000      # a byte waits in a buffer for one second at most
     SLOW_WRITE_NS = 50000000    # a flush slower than this gives its device a worker of its own
@@ -63,6 +65,7 @@ cdef struct transfer_t:
     budget_t *budget
     uint8_t *buffer
     int64_t room                # size of the buffer
+    int64_t wish                # size that suits the device; doubles while writes are slow
     int64_t fill                # bytes in it
     int64_t oldest_ns           # when its first byte came
     int64_t heard_ns            # when the last byte came
@@ -90,6 +93,8 @@ cdef inline int64_t buffer_share(budget_t *self) noexcept nogil:
 cdef inline bint buffer_take(transfer_t *self) noexcept nogil:
     cdef int64_t share = buffer_share(self.budget)
     cdef int64_t whole
+    if share > self.wish:
+        share = self.wish
     if at_load(&self.budget.in_use) + share > self.budget.total:
         share = BUFFER_MIN
     # A short segment needs no more than its own length (and a little, for chunk framing).
@@ -111,17 +116,24 @@ cdef inline void buffer_drop(transfer_t *self) noexcept nogil:
         self.buffer = NULL
         self.room = 0
 
+cdef inline int buffer_change(transfer_t *self) noexcept nogil:
+    """Another size for an empty buffer; 0, or the error number."""
+    buffer_drop(self)
+    return 0 if buffer_take(self) else ENOMEM
+
 cdef inline int transfer_flush(transfer_t *self) noexcept nogil:
     """Write the buffer out and mark its blocks; 0, or the error number (what was written counts all the same)."""
     cdef int64_t written = 0
-    cdef int64_t began
+    cdef int64_t took
     cdef int64_t floor_
+    cdef int64_t share
     cdef int failed
     if self.fill == 0:
         return 0
-    began = now_ns()
+    took = now_ns()
     failed = write_all(self.file, self.buffer, self.fill, self.flushed, &written)
-    if now_ns() - began > SLOW_WRITE_NS:
+    took = now_ns() - took
+    if took > SLOW_WRITE_NS:
         self.slow = True
     self.fill -= written
     if written > 0:
@@ -133,11 +145,14 @@ cdef inline int transfer_flush(transfer_t *self) noexcept nogil:
                 self.marked = floor_
     if failed:
         return failed
-    # With many connections the early ones hold more than their share: give it back while the buffer is empty.
-    if at_load(&self.budget.in_use) > self.budget.total and self.room > buffer_share(self.budget):
-        buffer_drop(self)
-        if not buffer_take(self):
-            return EIO
+    # The buffer is empty: the moment to change it. With many connections the early ones hold more than their share;
+    # one that was full and slow to write should be larger.
+    share = buffer_share(self.budget)
+    if at_load(&self.budget.in_use) > self.budget.total and self.room > share:
+        return buffer_change(self)
+    if written == self.room and took > written * SLOW_BYTE_NS and self.room == self.wish < share:
+        self.wish *= 2
+        return buffer_change(self)
     return 0
 
 cdef inline bint transfer_shrink(transfer_t *self, int64_t end) noexcept nogil:
