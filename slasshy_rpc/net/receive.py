@@ -74,7 +74,10 @@ class Receiver:
         return await self.settle(transfer, future)
 
     async def settle(self, transfer: Transfer, future: asyncio.Future[Transfer]) -> Transfer:
-        """Wait for a started transfer; when cancelled, cancel it and wait for it all the same."""
+        """Wait for a started transfer; when cancelled, cancel it and wait for it all the same.
+
+        Await it where ``start`` was called: a task made for it and cancelled before its first step would do nothing.
+        """
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:

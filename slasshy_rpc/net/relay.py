@@ -70,15 +70,11 @@ def python_context(settings: TlsSettings) -> ssl.SSLContext:
     except (ssl.SSLError, OSError) as error:
         raise unusable(f"the certificates in {ca_file or ca_path} cannot be used: {error}") from error
     if settings.certificate:
+        key = settings.private_key or settings.certificate
         try:
-            context.load_cert_chain(
-                settings.certificate, settings.private_key, password=""
-            )  # never ask at the terminal
+            context.load_cert_chain(settings.certificate, key, password="")  # or OpenSSL would ask at the terminal
         except (ssl.SSLError, OSError) as error:
-            key = settings.private_key or settings.certificate
-            raise unusable(
-                f"the certificate {settings.certificate} with the key {key} cannot be used: {error}"
-            ) from error
+            raise unusable(f"the certificate {settings.certificate} with its key {key}: {error}") from error
     return context
 
 

@@ -88,6 +88,7 @@ async def test_a_cancel_waits_for_the_engine(tmp_path: Path) -> None:
         theirs.send(b"012")
         transfer, future = receiver.start(channel, fd, 0, 10)
         task = asyncio.create_task(receiver.settle(transfer, future))
+        await asyncio.sleep(0)
         await eventually(lambda: transfer.position == 3)
         task.cancel()
         await asyncio.sleep(0)
