@@ -9,11 +9,12 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from slasshy_rpc.values import Snapshot, Status
 
 if TYPE_CHECKING:
+    from slasshy_rpc.api.rows import Row
     from slasshy_rpc.options.values import OptionSet
 
 _SHOWN_AT_ONCE = 5  # downloads in one progress line
@@ -29,15 +30,6 @@ _STATES = {
     Status.PAUSED: ("INPR", "download in-progress.", "\x1b[1;34m"),
     Status.REMOVED: ("RM", "download removed.", "\x1b[1m"),
 }
-
-
-class Row(NamedTuple):
-    """One download. ``average`` is bytes a second over its whole time, None when it never ran."""
-
-    gid: str
-    snapshot: Snapshot
-    status: Status
-    average: int | None = None
 
 
 class Readout:
@@ -103,7 +95,10 @@ class Readout:
 
     def _write(self, text: str) -> None:
         try:
-            self._stream.write(text)
+            try:
+                self._stream.write(text)
+            except UnicodeEncodeError:  # a name that the terminal's encoding does not have
+                self._stream.write(text.encode("ascii", "replace").decode("ascii"))
             self._stream.flush()
         except BrokenPipeError:  # nobody reads any more: the downloads go on without a console
             self._quiet = True

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeVar
 
 from slasshy_rpc.errors import OptionError
-from slasshy_rpc.options.kinds import Lines, Value
+from slasshy_rpc.options.kinds import Bool, Lines, Value
 from slasshy_rpc.options.table import TABLE, Option, Scope, State
 
 _T = TypeVar("_T")
@@ -177,14 +177,15 @@ def defaults(compat: bool) -> OptionSet:
 def parse_value(option: Option, raw: str, *, compat: bool) -> Normal:
     """Normalise what a user gave. Raises OptionError with the reason.
 
-    A cumulative option's text may hold several lines, each of them an entry. A REFUSED option is an error unless its
-    value turns it off.
+    A cumulative option's text may hold several lines, each of them an entry. A REFUSED option is an error whatever it
+    was given, unless that turns it off.
     """
     kind = option.compat_kind if compat else option.kind
-    value: Normal = kind.split(option.name, raw) if isinstance(kind, Lines) else kind.parse(option.name, raw)
-    if option.state is State.REFUSED and value not in ("", "false"):
-        raise OptionError(option.name, f"{option.name} cannot be used: {option.reason}.")
-    return value
+    if option.state is State.REFUSED:
+        wanted = kind.parse(option.name, raw) == "true" if isinstance(kind, Bool) else raw != ""
+        if wanted:
+            raise OptionError(option.name, f"{option.name} cannot be used: {option.reason}.")
+    return kind.split(option.name, raw) if isinstance(kind, Lines) else kind.parse(option.name, raw)
 
 
 def check_rpc(raw: Mapping[str, object], scope: Scope, *, compat: bool = False) -> dict[str, Normal]:
