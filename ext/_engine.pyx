@@ -7,7 +7,7 @@
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.errno cimport EAGAIN
+from libc.errno cimport EAGAIN, EMFILE
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -34,6 +34,7 @@ from channel cimport (
     MSG_DONTWAIT,
     MSG_PEEK,
     c_close,
+    c_getpid,
     c_recv,
     channel_recv,
     channel_send,
@@ -71,10 +72,12 @@ from transfer cimport (
     transfer_shrink,
     transfer_t,
 )
-from worker cimport outbox_t, worker_main, worker_prod, worker_submit, worker_t
+from worker cimport outbox_t, worker_free, worker_main, worker_prod, worker_submit, worker_t
 from writer cimport BLOCK_SIZE, live_ceiling, live_floor, live_mark, live_t
 
+import atexit
 import os
+import weakref
 
 LENGTH = <int>BODY_LENGTH
 CHUNKED = <int>BODY_CHUNKED
@@ -515,16 +518,19 @@ cdef class Transfer:
             return ""
         return self.channel.c.message.decode("utf-8", "replace")
 
+    cdef bint _reachable(self) noexcept:
+        return self.worker != NULL and self.engine.process == c_getpid()
+
     def shrink(self, int64_t end):
         """Give up the bytes from ``end`` on, all or nothing; False if they are here already or it has ended."""
-        if self.worker == NULL or not transfer_shrink(&self.c, end):
+        if not self._reachable() or not transfer_shrink(&self.c, end):
             return False
         worker_prod(self.worker)
         return True
 
     def cancel(self):
         """Stop as soon as possible (what was received is flushed); it still comes out of ``drain``."""
-        if self.worker != NULL:
+        if self._reachable():
             at_store(&self.c.cancelled, 1)
             worker_prod(self.worker)
 
@@ -539,28 +545,41 @@ cdef class Engine:
     cdef dict placed            # device -> index of its worker, for devices that are slow
     cdef int first
     cdef bint closed
+    cdef bint begun
+    cdef int process            # the threads are this one's; a forked child has none of them
+    cdef object __weakref__
 
     def __cinit__(self):
         memset(&self.outbox, 0, sizeof(outbox_t))
         memset(&self.budget, 0, sizeof(budget_t))
         pthread_mutex_init(&self.outbox.lock, NULL)
+        self.outbox.ends[0] = self.outbox.ends[1] = -1
         self.closed = True
+        self.workers = []
+        self.running = {}
+        self.placed = {}
 
     def __init__(self, int threads=1, int64_t buffer_size=4 << 20, int64_t buffer_budget=64 << 20):
         """``threads`` serve all devices in turn; a device whose writes stall gets one of its own later."""
         if threads < 1 or buffer_size < BUFFER_MIN:
             raise ValueError(f"at least one thread, and buffers of at least {BUFFER_MIN} bytes")
+        if self.begun:
+            raise ValueError("an Engine is set up once")
+        self.begun = True
         self.budget.total = buffer_budget
         self.budget.largest = buffer_size
-        self.workers = []
-        self.running = {}
-        self.placed = {}
         self.first = threads
+        self.process = c_getpid()
         if sl_wake_open(self.outbox.ends) < 0:
-            raise OSError("no descriptor left for the engine's wake-up")
+            raise OSError(EMFILE, "no descriptor left for the engine's wake-up")
         self.closed = False
-        for _ in range(threads):
-            self._hire()
+        _open_engines.add(self)
+        try:
+            for _ in range(threads):
+                self._hire()
+        except BaseException:
+            self.close()
+            raise
 
     cdef int _hire(self) except -1:
         cdef worker_t *worker = <worker_t *>calloc(1, sizeof(worker_t))
@@ -568,18 +587,23 @@ cdef class Engine:
             raise MemoryError
         pthread_mutex_init(&worker.lock, NULL)
         worker.outbox = &self.outbox
+        worker.ends[0] = worker.ends[1] = -1
         worker.poll = sl_poll_open()
         if worker.poll < 0 or sl_wake_open(worker.ends) < 0:
-            raise OSError("no descriptor left for an engine thread")
+            worker_free(worker)
+            raise OSError(EMFILE, "no descriptor left for an engine thread")
         sl_poll_set(worker.poll, worker.ends[0], NULL, 0, SL_READ)
         if pthread_create(&worker.thread, NULL, worker_main, worker) != 0:
+            worker_free(worker)
             raise OSError(EAGAIN, "no engine thread can be started")
         self.workers.append(<uintptr_t>worker)
         return 0
 
+    def __del__(self):
+        # Not __dealloc__: the collector takes a cycle apart before that, and threads would still use what it frees.
+        self.close()
+
     def __dealloc__(self):
-        if not self.closed:
-            self._stop()
         pthread_mutex_destroy(&self.outbox.lock)
 
     @property
@@ -604,18 +628,21 @@ cdef class Engine:
         silence of the peer in seconds. The channel is lent until the Transfer comes out of ``drain``.
         """
         cdef Transfer t
-        channel._own()
-        if self.closed:
-            raise RuntimeError("the engine is closed")
         if not 0 <= offset < end:
             raise ValueError(f"not a range of bytes: {offset} to {end}")
+        if timeout != timeout:
+            raise ValueError("a time-out is a number of seconds")
+        device = os.fstat(fd).st_dev    # lets other threads in: the channel and the engine are looked at after it
+        channel._own()
+        if self.closed or self.process != c_getpid():
+            raise RuntimeError("the engine is closed")
         t = Transfer.__new__(Transfer)
         memset(&t.c, 0, sizeof(transfer_t))
         t.channel = channel
         t.pace = pace
         t.live = live
         t.engine = self
-        t.device = os.fstat(fd).st_dev
+        t.device = device
         t.worker = <worker_t *><uintptr_t>self.workers[self._place(t.device)]
         t.c.channel = &channel.c
         t.c.file = fd
@@ -624,7 +651,7 @@ cdef class Engine:
         t.c.wish = BUFFER_FIRST
         t.c.lock = &t.worker.lock
         t.c.budget = &self.budget
-        t.c.timeout_ns = <int64_t>(timeout * 1e9) if timeout > 0 else INT64_MAX // 2
+        t.c.timeout_ns = <int64_t>(timeout * 1e9) if 0 < timeout < 1e9 else INT64_MAX // 2
         t.c.solid_from = solid_from if 0 <= solid_from <= offset else offset
         t.c.live = &live.c if live is not None and live.held else NULL
         t.c.marked = live_ceiling(t.c.solid_from)
@@ -644,6 +671,8 @@ cdef class Engine:
         """The transfers that have ended since the last call, with their channels given back."""
         cdef transfer_t *done
         cdef Transfer t
+        if self.process != c_getpid():
+            return []       # a forked child must not take the wake-up, nor wait for a lock whose holder it has not got
         sl_wake_clear(self.outbox.ends[0])
         at_store(&self.outbox.told, 0)
         pthread_mutex_lock(&self.outbox.lock)
@@ -656,36 +685,50 @@ cdef class Engine:
             done = done.next
             t.channel._lent = False
             t.worker = NULL
-            if t.c.slow and t.device not in self.placed and not self.closed:
-                self._hire()
-                self.placed[t.device] = len(self.workers) - 1
             ended.append(t)
+            if t.c.slow and t.device not in self.placed and not self.closed:
+                try:
+                    self._hire()
+                except (OSError, MemoryError):
+                    continue        # it stays where it is; the next slow one asks again
+                self.placed[t.device] = len(self.workers) - 1
         return ended
 
-    cdef void _stop(self) noexcept:
-        cdef worker_t *worker
-        self.closed = True
-        for address in self.workers:
-            worker = <worker_t *><uintptr_t>address
-            at_store(&worker.stopping, 1)
-            worker_prod(worker)
-        for address in self.workers:
-            worker = <worker_t *><uintptr_t>address
-            with nogil:
-                pthread_join(worker.thread, NULL)
-            os.close(worker.poll)
-            sl_wake_close(worker.ends)
-            pthread_mutex_destroy(&worker.lock)
-
     def close(self):
-        """Cancel every transfer, flush what they hold, end the threads; returns the transfers that this ended."""
+        """Cancel every transfer, flush what they hold, end the threads; returns the transfers that this ended.
+
+        In a forked child, which has none of the threads, nothing ends: it only lets go of the descriptors.
+        """
+        cdef worker_t *worker
+        cdef bint here = self.process == c_getpid()
         if self.closed:
             return []
-        self._stop()
-        ended = self.drain()
+        self.closed = True
+        _open_engines.discard(self)
+        if here:
+            for address in self.workers:
+                worker = <worker_t *><uintptr_t>address
+                at_store(&worker.stopping, 1)
+                worker_prod(worker)
+            for address in self.workers:
+                worker = <worker_t *><uintptr_t>address
+                with nogil:
+                    pthread_join(worker.thread, NULL)
+        # Until the Transfers have been drained, cancel and shrink may still reach for the workers.
+        ended = self.drain() if here else []
         for address in self.workers:
-            free(<void *><uintptr_t>address)
+            worker_free(<worker_t *><uintptr_t>address)
         self.workers.clear()
         sl_wake_close(self.outbox.ends)
         self.outbox.ends[0] = self.outbox.ends[1] = -1
         return ended
+
+
+_open_engines = weakref.WeakSet()
+
+
+@atexit.register
+def _close_engines():
+    # libssl takes itself apart when the process ends: no thread may be inside it then.
+    for engine in list(_open_engines):
+        engine.close()

@@ -28,6 +28,7 @@ cdef extern from *:
     ssize_t c_recv "recv"(int fd, void *data, size_t size, int flags) noexcept nogil
     ssize_t c_send "send"(int fd, const void *data, size_t size, int flags) noexcept nogil
     int c_close "close"(int fd) noexcept nogil
+    int c_getpid "getpid"() noexcept nogil
     int MSG_NOSIGNAL
     int MSG_PEEK
     int MSG_DONTWAIT

@@ -92,8 +92,8 @@ cdef extern from *:
     }
 
     static void sl_wake_close(int ends[2]) {
-        close(ends[0]);
-        if (ends[1] != ends[0]) close(ends[1]);
+        if (ends[0] >= 0) close(ends[0]);
+        if (ends[1] >= 0 && ends[1] != ends[0]) close(ends[1]);
     }
     """
     enum:

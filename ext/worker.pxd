@@ -3,6 +3,7 @@
 
 from libc.errno cimport ENOMEM, errno
 from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdlib cimport free
 
 from atomic cimport (
     at_add,
@@ -10,13 +11,14 @@ from atomic cimport (
     at_store,
     at_swap,
     now_ns,
+    pthread_mutex_destroy,
     pthread_mutex_lock,
     pthread_mutex_t,
     pthread_mutex_unlock,
     pthread_t,
 )
-from channel cimport channel_t
-from loop cimport SL_READ, SL_WRITE, sl_poll_set, sl_poll_wait, sl_wake_clear, sl_wake_send
+from channel cimport c_close, channel_t
+from loop cimport SL_READ, SL_WRITE, sl_poll_set, sl_poll_wait, sl_wake_clear, sl_wake_close, sl_wake_send
 from transfer cimport (
     OLDEST_NS,
     R_CANCELLED,
@@ -208,6 +210,14 @@ cdef inline void worker_look(worker_t *self, bint all_out) noexcept nogil:
         else:
             worker_arm(self, t)
         t = following
+
+cdef inline void worker_free(worker_t *self) noexcept nogil:
+    """Its thread has ended, or never began."""
+    if self.poll >= 0:
+        c_close(self.poll)
+    sl_wake_close(self.ends)
+    pthread_mutex_destroy(&self.lock)
+    free(self)
 
 cdef inline void *worker_main(void *argument) noexcept nogil:
     cdef worker_t *self = <worker_t *>argument
