@@ -442,6 +442,7 @@ cdef class LiveMap:
     cdef live_t c
     cdef Py_buffer view
     cdef bint held
+    cdef int users              # transfers that mark in it
 
     def __init__(self, bitmap, int64_t length):
         if self.held:
@@ -464,7 +465,9 @@ cdef class LiveMap:
             live_mark(&self.c, live_ceiling(start), live_floor(&self.c, end))
 
     def close(self):
-        """Let go of the buffer; no Transfer may be using it any more."""
+        """Let go of the buffer. Raises RuntimeError while a Transfer that has not come out of ``drain`` marks in it."""
+        if self.users:
+            raise RuntimeError("a transfer is using the live map")
         if self.held:
             self.held = False
             self.c.blocks = 0
@@ -653,7 +656,9 @@ cdef class Engine:
         t.c.budget = &self.budget
         t.c.timeout_ns = <int64_t>(timeout * 1e9) if 0 < timeout < 1e9 else INT64_MAX // 2
         t.c.solid_from = solid_from if 0 <= solid_from <= offset else offset
-        t.c.live = &live.c if live is not None and live.held else NULL
+        if live is not None and live.held:
+            t.c.live = &live.c
+            live.users += 1
         t.c.marked = live_ceiling(t.c.solid_from)
         t.c.pace = &pace.c if pace is not None else NULL
         channel._lent = True
@@ -685,6 +690,8 @@ cdef class Engine:
             done = done.next
             t.channel._lent = False
             t.worker = NULL
+            if t.c.live != NULL:
+                t.live.users -= 1
             ended.append(t)
             if t.c.slow and t.device not in self.placed and not self.closed:
                 try:

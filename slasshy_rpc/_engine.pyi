@@ -86,7 +86,8 @@ class LiveMap:
     """Marks 16 KiB blocks in a writable buffer as their bytes reach the file."""
     def __init__(self, bitmap: Buffer, length: int) -> None: ...
     def mark(self, start: int, end: int) -> None: ...
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of the buffer. Raises RuntimeError while a Transfer that has not come out of ``drain`` marks in it."""
 
 class Transfer:
     """One Segment on one Channel. Counters may be read at any time, from any thread."""
