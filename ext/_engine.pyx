@@ -53,6 +53,7 @@ from openssl cimport (
     SSL_CTX,
     ossl,
     sl_ssl_bind,
+    sl_ssl_never_ask,
 )
 from pace cimport pace_set, pace_t
 from transfer cimport (
@@ -190,6 +191,7 @@ cdef class TlsContext:
             ) != 1:
                 raise TlsError(f"the certificates in {ca_file or ca_path} cannot be used: {tls_reason()}")
         if certificate:
+            sl_ssl_never_ask(self.context)
             if ossl.SSL_CTX_use_certificate_chain_file(self.context, certificate) != 1:
                 raise TlsError(f"the certificate {cert_file} cannot be used: {tls_reason()}")
             if ossl.SSL_CTX_use_PrivateKey_file(self.context, key, SL_SSL_PEM) != 1:

@@ -26,6 +26,7 @@ cdef extern from *:
         X(int, SSL_CTX_use_certificate_chain_file, (SSL_CTX *, const char *)) \\
         X(int, SSL_CTX_use_PrivateKey_file, (SSL_CTX *, const char *, int)) \\
         X(int, SSL_CTX_check_private_key, (const SSL_CTX *)) \\
+        X(void, SSL_CTX_set_default_passwd_cb, (SSL_CTX *, int (*)(char *, int, int, void *))) \\
         X(int, SSL_CTX_set_alpn_protos, (SSL_CTX *, const unsigned char *, unsigned int)) \\
         X(SSL *, SSL_new, (SSL_CTX *)) \\
         X(void, SSL_free, (SSL *)) \\
@@ -49,6 +50,11 @@ cdef extern from *:
 
     #define SL_SSL_DECLARE(type, name, arguments) type (*name) arguments;
     static struct { SL_SSL_TABLE(SL_SSL_DECLARE) } ossl;
+
+    /* libssl's own would ask at the terminal and wait. */
+    static int sl_ssl_no_password(char *buffer, int size, int writing, void *data) { return -1; }
+
+    static void sl_ssl_never_ask(SSL_CTX *context) { ossl.SSL_CTX_set_default_passwd_cb(context, sl_ssl_no_password); }
 
     /* Returns NULL when every function was bound, else what is missing. The table is filled only as a whole. */
     static const char *sl_ssl_bind(const char *path) {
@@ -110,4 +116,5 @@ cdef extern from *:
         unsigned long (*ERR_get_error)() noexcept nogil
         const char *(*ERR_reason_error_string)(unsigned long) noexcept nogil
     ossl_t ossl
+    void sl_ssl_never_ask(SSL_CTX *context) noexcept nogil
     const char *sl_ssl_bind(const char *path) noexcept nogil
