@@ -18,7 +18,7 @@ from slasshy_rpc.options.values import Normal, OptionSet
 
 #: Options of single downloads whose values are names below ``dir``.
 _NAMES = ("out", "index-out")
-_PATHS = tuple(option.name for option in TABLE.values() if isinstance(option.kind, Path))
+_PATHS = tuple(option.name for option in TABLE.values() if isinstance(option.kind, Path) and option.name not in _NAMES)
 
 
 def server_files(options: OptionSet) -> tuple[str, ...]:

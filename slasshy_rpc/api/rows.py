@@ -34,4 +34,4 @@ def _row(download: Download) -> Row:
     snapshot = download.snapshot()
     seconds = download.active_seconds()
     average = int(snapshot.completed_length / seconds) if seconds > 0 else None
-    return Row(download.gid, snapshot, download.status, average)
+    return Row(download.gid, snapshot, download.status if download.stopped else Status.ACTIVE, average)

@@ -60,7 +60,7 @@ def entry(download: Download, uris: Iterable[str]) -> str:
 
 
 def text(downloads: Iterable[Download], live: dict[str, Snapshot]) -> str:
-    """The whole file. ``live`` holds, by GID, the Snapshots of those that run (a thread must not ask a Job)."""
+    """The whole file. ``live`` holds, by GID, the Snapshots of those that run."""
     return "".join(
         entry(download, remaining_uris(download, live.get(download.gid, download.last)))
         for download in downloads

@@ -28,7 +28,7 @@ from slasshy_rpc.session.events import Events
 from slasshy_rpc.session.expand import expand
 from slasshy_rpc.session.queue import Queue
 from slasshy_rpc.session.results import Results
-from slasshy_rpc.session.textfile import TextFile
+from slasshy_rpc.session.textfile import Contents, TextFile
 from slasshy_rpc.values import Event, Status
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ class Session:
     """All Downloads of one process.
 
     ``options`` is the global set (without what belongs to single downloads). ``pace`` is the global rate limit, handed
-    on to every Job. ``live_dir`` is where Jobs keep live maps. ``reserved`` are absolute paths that no Job may write to,
-    whatever name a server gives its file. ``pausing``: whether ``pause`` is honoured for new
-    Downloads (aria2 ignores it where nobody could unpause). ``options_changed`` hears of changed global options.
+    on to every Job. ``live_dir`` is where Jobs keep live maps. ``reserved`` are absolute paths that no Job may write
+    to, whatever name a server gives its file. ``pausing``: whether ``pause`` is honoured for new Downloads (aria2
+    ignores it where nobody could unpause). ``options_changed`` hears of changed global options.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Session:
         self._held = 0
         self._closing = False
         self._idle: list[asyncio.Future[None]] = []
-        self._file = TextFile(lambda: self.options, self._in_saving_order)
+        self._file = TextFile(lambda: self.options, self._to_save)
         self._apply_pace()
 
     # -- looking ---------------------------------------------------------------------------------------------------
@@ -299,14 +299,10 @@ class Session:
             return None
         return next((protocol for protocol in self._protocols if protocol.claims(request)), None)
 
-    def _in_saving_order(self) -> list[Download]:
-        return [
-            *self.results.pushed_out,
-            *self.results,
-            *self._active.values(),
-            *self._interrupted.values(),
-            *self.queue.copy(),
-        ]
+    def _to_save(self) -> Contents:
+        waiting = [*self._interrupted.values(), *self.queue.copy()]
+        downloads = [*self.results.pushed_out, *self.results, *self._active.values(), *waiting]
+        return downloads, {each.gid: each.snapshot() for each in self._active.values()}
 
     def _new_gid(self, wanted: Normal | None) -> str:
         if wanted is None:

@@ -13,17 +13,20 @@ from slasshy_rpc.errors import RpcError
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.session import export
 from slasshy_rpc.session.download import Download
-from slasshy_rpc.values import Status
+from slasshy_rpc.values import Snapshot
+
+#: All Downloads in the order of the file, and by GID what those that run look like (a thread must not ask a Job).
+Contents = tuple[Sequence[Download], dict[str, Snapshot]]
 
 log = logging.getLogger(__name__)
 
 
 class TextFile:
-    """The file that save-session names. ``options`` gives the global set and ``downloads`` all, in order, as of now."""
+    """The file that save-session names. ``options`` gives the global set, and ``contents`` what to save, as of now."""
 
-    def __init__(self, options: Callable[[], OptionSet], downloads: Callable[[], Sequence[Download]]) -> None:
+    def __init__(self, options: Callable[[], OptionSet], contents: Callable[[], Contents]) -> None:
         self._options = options
-        self._downloads = downloads
+        self._contents = contents
         self._writing = asyncio.Lock()
         self._written: tuple[str, int] | None = None  # path and hash of the text
         self._clock: asyncio.Task[None] | None = None
@@ -63,8 +66,7 @@ class TextFile:
 
     async def _save_to(self, path: str, *, only_if_changed: bool) -> None:
         async with self._writing:
-            downloads = self._downloads()
-            live = {each.gid: each.snapshot() for each in downloads if each.status is Status.ACTIVE}
+            downloads, live = self._contents()
 
             def write() -> None:
                 text = export.text(downloads, live)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -104,7 +104,11 @@ class FakeProtocol:
 class Stage:
     """A Session and its Api on a FakeProtocol, with every event heard, each beside the status shown at that moment."""
 
+    #: Those of the running test, for ``close_all``.
+    opened: ClassVar[list[Stage]] = []
+
     def __init__(self, options: OptionSet, **session_arguments: Any) -> None:
+        self.opened.append(self)
         self.protocol = FakeProtocol()
         self.session = Session(options, [self.protocol], **session_arguments)
         self.halted: list[bool] = []
@@ -143,6 +147,12 @@ class Stage:
         """Let its Job complete or fail, and the session notice."""
         self.job(gid).end(outcome)
         await turns()
+
+
+async def close_all() -> None:
+    """End what the test has left running, so that nothing is started while its event loop closes."""
+    while Stage.opened:
+        await Stage.opened.pop().session.close(grace=0.1)
 
 
 async def turns(count: int = 6) -> None:

@@ -46,9 +46,7 @@ def test_remaining_uris_come_first_each_once() -> None:
 def test_no_text_can_pass_for_an_option_line() -> None:
     made = download({"out": "x\n dir=/etc", "referer": "a\rb", "user-agent": "a\0b"})
     made.request = Request(("http://h/\r\n dir=/etc\n\tx\0",), made.options)
-    assert export.text([made], {}) == (
-        "http://h/%0D%0A%20dir=/etc%0A%09x%00\t\n gid=00000000000000a1\n dir=/d\n"
-    )
+    assert export.text([made], {}) == ("http://h/%0D%0A%20dir=/etc%0A%09x%00\t\n gid=00000000000000a1\n dir=/d\n")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +135,7 @@ async def test_close_stops_the_jobs_and_saves_them_unpaused(tmp_path: Path) -> N
     await asyncio.wait_for(closing, 5)
     assert stage.heard[1:] == [("STOP", a, "waiting")]
     assert stage.session.exit_code() == ErrorCode.UNFINISHED
-    assert [(row.gid, row.interrupted) for row in stage.api.result_rows()] == [(a, True)]
+    assert [(row.gid, row.status) for row in stage.api.result_rows()] == [(a, Status.ACTIVE)]
     assert (tmp_path / "s").read_text() == (
         f"{A}\t\n gid={a}\n dir=/downloads\n{B}\t\n gid={b}\n pause=true\n dir=/downloads\n"
     )
@@ -221,10 +219,7 @@ async def test_writes_never_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert most == 1
 
 
-def test_saving_says_so(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    async def save() -> None:
-        await Stage(options(save_session=str(tmp_path / "s"))).session.save()
-
+async def test_saving_says_so(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     with caplog.at_level(logging.INFO):
-        asyncio.run(save())
+        await Stage(options(save_session=str(tmp_path / "s"))).session.save()
     assert f"Serialized session to '{tmp_path / 's'}' successfully." in caplog.text

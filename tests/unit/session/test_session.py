@@ -316,7 +316,7 @@ async def test_the_overall_limit_is_set_and_changed() -> None:
     await stage.call("changeGlobalOption", {"max-overall-download-limit": "2K"})
     assert pace.rate == 2048
     gid = await stage.add()
-    assert stage.job(gid).place.pace is pace
+    assert id(stage.job(gid).place.pace) == id(pace)
 
 
 async def test_the_app_hears_of_global_changes() -> None:
