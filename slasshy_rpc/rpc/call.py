@@ -18,8 +18,9 @@ from slasshy_rpc.values import Event
 
 log = logging.getLogger("slasshy_rpc.rpc")
 
-#: Seconds that a long answer may hold the event loop before other calls get their turn.
-SLICE = 0.005
+#: Seconds that a long answer may hold the event loop before other calls get their turn. One call takes about seven
+#: turns of the loop, so that it waits about seven slices.
+SLICE = 0.001
 
 INTERNAL_ERROR = -32603
 MULTICALL = "system.multicall"

@@ -148,6 +148,18 @@ async def test_events_wait_for_the_first_good_token_unless_a_program_of_this_mac
         assert await page.message() == COMPLETE
 
 
+async def test_programs_of_other_machines_need_the_token_for_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slasshy_rpc.rpc.websocket.is_loopback", lambda peer: peer != "127.0.0.1")
+    async with serving(secret="s") as server, Socket(server.host, server.port) as socket:
+        await socket.open()
+        server.api.events().emit(Event.COMPLETE)
+        assert await silent(socket)
+    async with serving() as server, Socket(server.host, server.port) as socket:
+        await socket.open()
+        server.api.events().emit(Event.COMPLETE)
+        assert await socket.message() == COMPLETE
+
+
 async def test_a_wrong_token_waits_a_second_while_other_calls_go_on() -> None:
     async with serving(secret="s", hold=1.0) as server, Socket(server.host, server.port) as socket:
         await socket.open()
