@@ -316,6 +316,10 @@ class IndexPath(Lines):
     __slots__ = ()
     values = "INDEX=PATH"
 
+    def split(self, name: str, raw: str) -> tuple[str, ...]:
+        """The entries in ``raw``, at least one."""
+        return super().split(name, raw) or (self.parse(name, raw),)
+
     def parse(self, name: str, raw: str) -> str:
         """One entry, when both halves are there."""
         text = super().parse(name, raw)

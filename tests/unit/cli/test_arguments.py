@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slasshy_rpc.cli.arguments import Invocation, Mode, complaint, parse
@@ -300,6 +300,7 @@ WORDS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(argv=WORDS, compat=st.booleans())
 def test_any_command_line_is_understood_or_refused(argv: list[str], compat: bool) -> None:
     try:

@@ -15,7 +15,7 @@ from slasshy_rpc.options.files import Entry, read_conf, read_input
 from slasshy_rpc.options.table import TABLE, Scope, State
 from slasshy_rpc.options.values import Layer, Normal, defaults, parse_value
 
-BYTES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+BYTES = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def entries(path: Path, warnings: list[str] | None = None) -> list[Entry]:

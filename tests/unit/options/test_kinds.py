@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slasshy_rpc.errors import OptionError
@@ -119,6 +119,7 @@ def test_proxies_that_are_none(raw: str) -> None:
         ("dht-entry-point", "a:b", "Unrecognized format"),
         ("bt-prioritize-piece", "abc", "Unrecognized token abc"),
         ("index-out", "a=b", "Bad path index"),
+        ("index-out", "", "Bad path index"),
         ("index-out", "1", "Path with index=1 is empty."),
         ("optimize-concurrent-downloads", "a:b", "Bad number 'a'"),
         ("rpc-secret", "", "Empty string is not allowed"),
@@ -166,6 +167,7 @@ def test_the_range_is_wider_outside_compat() -> None:
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
+@settings(deadline=None)
 @given(raw=st.text(max_size=40) | st.text("0123456789KkMm-,=.:/@[] ", max_size=24))
 def test_any_text_is_a_value_or_an_option_error(kind: type[Kind], raw: str) -> None:
     option = TABLE[KINDS[kind]]
@@ -181,6 +183,7 @@ def test_any_text_is_a_value_or_an_option_error(kind: type[Kind], raw: str) -> N
         assert all(not {"\n", "\r", "\0"} & set(line) for line in value)
 
 
+@settings(deadline=None)
 @given(number=st.integers(0, BIGGEST >> 20), unit=st.sampled_from([("", 1), ("K", 1024), ("m", 1 << 20)]))
 def test_sizes_round_trip(number: int, unit: tuple[str, int]) -> None:
     letter, factor = unit

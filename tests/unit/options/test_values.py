@@ -7,7 +7,7 @@ import gc
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slasshy_rpc.errors import OptionError
@@ -220,6 +220,7 @@ def test_half_a_million_waiting_sets_stay_small() -> None:
     assert next(iter(own.own())) is TABLE["out"].name
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(sorted(TABLE)),
