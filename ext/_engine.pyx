@@ -1,10 +1,11 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, cdivision=True, auto_pickle=False, autotestdict=False
 # Owns: the Python-visible face of the engine: Engine, Transfer, Channel, Pace, LiveMap, TlsContext.
 # Never: the loops themselves, which run without the GIL in the .pxd files beside this one.
 #
 # Ownership: a Channel belongs to Python until ``Engine.receive`` lends it, and again after its Transfer has come out
 # of ``Engine.drain``. The engine keeps the Transfer, and with it Channel, Pace and LiveMap, alive in between.
 
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.errno cimport EAGAIN, EMFILE
@@ -140,13 +141,14 @@ cdef object tls_reason():
     return text.decode("utf-8", "replace") if text != NULL else "unknown TLS error"
 
 
+@cython.final
 cdef class TlsContext:
     """Settings shared by TLS channels; raises TlsError when a file cannot be used."""
 
     cdef SSL_CTX *context
     cdef bint verify
 
-    def __init__(
+    def __cinit__(
         self,
         *,
         bint verify=True,
@@ -168,8 +170,6 @@ cdef class TlsContext:
             ca_path_at = folder
         if not _tls_library:
             raise TlsError("no TLS library is loaded")
-        if self.context != NULL:
-            raise TlsError("a TLS context is set up once")
         ossl.ERR_clear_error()
         self.context = ossl.SSL_CTX_new(ossl.TLS_client_method())
         if self.context == NULL:
@@ -204,6 +204,7 @@ cdef class TlsContext:
             ossl.SSL_CTX_free(self.context)
 
 
+@cython.final
 cdef class Channel:
     """A connected non-blocking socket, with TLS or without, from birth to death. Owns the descriptor."""
 
@@ -289,8 +290,6 @@ cdef class Channel:
         self._own()
         if self.c.ssl != NULL:
             raise TlsError("TLS is on already")
-        if context.context == NULL:
-            raise TlsError("the TLS context was not set up")
         if not name or name.startswith(b".") or b"\0" in name:
             raise TlsError(f"{host!r} cannot be a certificate's name")
         ossl.ERR_clear_error()
@@ -335,13 +334,17 @@ cdef class Channel:
             raise TlsError("the peer closed the connection during the handshake")
         raise self._fail(code)
 
-    def send(self, const uint8_t[::1] data not None):
+    def send(self, data):
         """Bytes of ``data`` that were taken; -1 means wait for ``wants``. Raises TlsError, OSError."""
+        cdef Py_buffer view
         cdef ssize_t n
         self._own()
-        if data.shape[0] == 0:
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        if view.len == 0:
+            PyBuffer_Release(&view)
             return 0
-        n = channel_send(&self.c, &data[0], data.shape[0])
+        n = channel_send(&self.c, view.buf, view.len)
+        PyBuffer_Release(&view)
         if n == IO_EOF:
             raise BrokenPipeError(32, "the peer closed the connection")
         if n < IO_AGAIN:
@@ -377,25 +380,28 @@ cdef class Channel:
         cdef uint8_t byte
         return channel_recv(&self.c, &byte, 1) != IO_AGAIN
 
-    def begin_body(self, int framing, int64_t length, const uint8_t[::1] prefix=b""):
+    def begin_body(self, int framing, int64_t length, prefix=b""):
         """A head was read: ``prefix`` and then what the socket brings is a body (of ``length`` bytes if LENGTH)."""
+        cdef Py_buffer view
         self._own()
         if framing not in (BODY_LENGTH, BODY_CHUNKED, BODY_CLOSE) or (framing == BODY_LENGTH and length < 0):
             raise ValueError("not a framing with its length")
         if self.c.pending != NULL:
             raise RuntimeError("the body before has not been read")
-        body_begin(&self.c.body, framing, length)
-        self.c.surplus = False
-        if prefix is not None and prefix.shape[0]:
-            if self.c.body.over:
-                self.c.surplus = True
+        PyObject_GetBuffer(prefix, &view, PyBUF_SIMPLE)
+        try:
+            body_begin(&self.c.body, framing, length)
+            self.c.surplus = self.c.body.over and view.len > 0
+            if view.len == 0 or self.c.surplus:
                 return
-            self.c.pending = <uint8_t *>malloc(prefix.shape[0])
+            self.c.pending = <uint8_t *>malloc(view.len)
             if self.c.pending == NULL:
                 raise MemoryError
-            memcpy(self.c.pending, &prefix[0], prefix.shape[0])
+            memcpy(self.c.pending, view.buf, view.len)
             self.c.pending_at = 0
-            self.c.pending_size = prefix.shape[0]
+            self.c.pending_size = view.len
+        finally:
+            PyBuffer_Release(&view)
 
     def close(self):
         """Close the socket; an idle TLS peer is told. Raises RuntimeError while the channel is lent."""
@@ -408,6 +414,7 @@ cdef class Channel:
         self._shut()
 
 
+@cython.final
 cdef class Pace:
     """A rate limit in bytes a second, 0 for none; may be changed at any time. A parent's limit holds as well."""
 
@@ -438,6 +445,7 @@ cdef class Pace:
         pace_set(&self.c, rate)
 
 
+@cython.final
 cdef class LiveMap:
     """The bitmap of 16 KiB blocks that are on disk, in a writable buffer (an mmap) that outlives the process."""
 
@@ -459,6 +467,7 @@ cdef class LiveMap:
             raise ValueError("the bitmap is too small for the length")
 
     def __dealloc__(self):
+        self.users = 0      # not zero only in a forked child, whose transfers never end
         self.close()
 
     def mark(self, int64_t start, int64_t end):
@@ -476,19 +485,20 @@ cdef class LiveMap:
             PyBuffer_Release(&self.view)
 
 
+@cython.final
 cdef class Transfer:
-    """The engine's work order for one Segment on one Channel. Counters are read at any time, from any thread."""
+    """The engine's work order for one Segment on one Channel, made by ``Engine.receive``.
+
+    Counters are read at any time, from any thread.
+    """
 
     cdef transfer_t c
-    cdef readonly Channel channel
+    cdef Channel channel
     cdef Pace pace
     cdef LiveMap live
     cdef Engine engine
     cdef worker_t *worker
-    cdef readonly object device
-
-    def __init__(self):
-        raise TypeError("transfers are made by Engine.receive")
+    cdef object device          # st_dev of the file
 
     @property
     def offset(self):
@@ -540,6 +550,7 @@ cdef class Transfer:
             worker_prod(self.worker)
 
 
+@cython.final
 cdef class Engine:
     """The worker threads that move bytes. ``wakeup_fd`` is readable when ``drain`` has something."""
 

@@ -1,6 +1,6 @@
 """The Python-visible face of the compiled engine (ext/_engine.pyx)."""
 
-from typing import Final
+from typing import Final, Self, final
 
 from typing_extensions import Buffer
 
@@ -36,10 +36,11 @@ def load_tls(candidates: list[str]) -> str:
 def tls_library() -> str:
     """The libssl in use, or '' before load_tls."""
 
+@final
 class TlsContext:
     """Settings shared by TLS channels; made once per distinct set of options. Raises TlsError."""
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         verify: bool = True,
         ca_file: str | None = None,
@@ -47,8 +48,9 @@ class TlsContext:
         cert_file: str | None = None,
         key_file: str | None = None,
         min_version: int = 0x0303,
-    ) -> None: ...
+    ) -> Self: ...
 
+@final
 class Channel:
     """A connected non-blocking socket, with TLS or without. Owns the descriptor."""
     def __init__(self, fd: int) -> None: ...
@@ -77,11 +79,13 @@ class Channel:
         """A head was read: what follows (``prefix`` first) is a body of ``length`` bytes (LENGTH only)."""
     def close(self) -> None: ...
 
+@final
 class Pace:
     """A rate limit in bytes a second (0: none); a download's Pace has the global one as parent."""
     def __init__(self, rate: int = 0, parent: Pace | None = None) -> None: ...
     rate: int
 
+@final
 class LiveMap:
     """Marks 16 KiB blocks in a writable buffer as their bytes reach the file."""
     def __init__(self, bitmap: Buffer, length: int) -> None: ...
@@ -89,6 +93,7 @@ class LiveMap:
     def close(self) -> None:
         """Let go of the buffer. Raises RuntimeError while a Transfer that has not come out of ``drain`` marks in it."""
 
+@final
 class Transfer:
     """One Segment on one Channel. Counters may be read at any time, from any thread."""
     @property
@@ -109,11 +114,10 @@ class Transfer:
         """Give up the bytes from ``end`` on; False if they have been received already."""
     def cancel(self) -> None: ...
 
+@final
 class Engine:
     """The worker threads. ``wakeup_fd`` is readable when ``drain`` has something."""
-    def __init__(
-        self, threads: int = 1, buffer_size: int = 4 << 20, buffer_budget: int = 64 << 20
-    ) -> None: ...
+    def __init__(self, threads: int = 1, buffer_size: int = 4 << 20, buffer_budget: int = 64 << 20) -> None: ...
     @property
     def wakeup_fd(self) -> int: ...
     def receive(
