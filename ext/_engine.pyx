@@ -17,20 +17,17 @@ from atomic cimport (
     at_add,
     at_load,
     at_store,
-    now_ns,
     pthread_create,
     pthread_join,
     pthread_mutex_destroy,
     pthread_mutex_init,
     pthread_mutex_lock,
-    pthread_mutex_t,
     pthread_mutex_unlock,
 )
 from body cimport BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, body_begin
 from channel cimport (
     IO_AGAIN,
     IO_EOF,
-    IO_SOCKET,
     IO_TLS,
     MSG_DONTWAIT,
     MSG_PEEK,
@@ -43,7 +40,7 @@ from channel cimport (
     channel_tls_result,
     sl_errno_clear,
 )
-from loop cimport SL_READ, SL_WRITE, sl_poll_open, sl_poll_set, sl_wake_clear, sl_wake_close, sl_wake_open, sl_wake_send
+from loop cimport SL_READ, SL_WRITE, sl_poll_open, sl_poll_set, sl_wake_clear, sl_wake_close, sl_wake_open
 from openssl cimport (
     SL_SSL_MIN_PROTO,
     SL_SSL_MODE,

@@ -12,7 +12,9 @@ cdef extern from *:
     static inline int64_t at_load(int64_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
     static inline void at_store(int64_t *at, int64_t value) { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
     static inline int64_t at_add(int64_t *at, int64_t value) { return __atomic_add_fetch(at, value, __ATOMIC_ACQ_REL); }
-    static inline int64_t at_swap(int64_t *at, int64_t value) { return __atomic_exchange_n(at, value, __ATOMIC_ACQ_REL); }
+    static inline int64_t at_swap(int64_t *at, int64_t value) {
+        return __atomic_exchange_n(at, value, __ATOMIC_ACQ_REL);
+    }
     static inline void at_or(uint8_t *at, uint8_t bits) { __atomic_fetch_or(at, bits, __ATOMIC_RELEASE); }
 
     static inline int64_t now_ns(void) {
@@ -35,5 +37,7 @@ cdef extern from *:
     int pthread_mutex_destroy(pthread_mutex_t *lock) noexcept nogil
     int pthread_mutex_lock(pthread_mutex_t *lock) noexcept nogil
     int pthread_mutex_unlock(pthread_mutex_t *lock) noexcept nogil
-    int pthread_create(pthread_t *thread, void *attributes, void *(*start)(void *) noexcept nogil, void *argument) noexcept nogil
+    int pthread_create(
+        pthread_t *thread, void *attributes, void *(*start)(void *) noexcept nogil, void *argument
+    ) noexcept nogil
     int pthread_join(pthread_t thread, void **value) noexcept nogil

@@ -48,8 +48,14 @@ cdef extern from *:
     static int sl_poll_set(int poll, int fd, void *tag, int before, int after) {
         struct kevent change;
         int gone = before & ~after, fresh = after & ~before;
-        if (gone & SL_READ) { EV_SET(&change, fd, EVFILT_READ, EV_DELETE, 0, 0, tag); kevent(poll, &change, 1, 0, 0, 0); }
-        if (gone & SL_WRITE) { EV_SET(&change, fd, EVFILT_WRITE, EV_DELETE, 0, 0, tag); kevent(poll, &change, 1, 0, 0, 0); }
+        if (gone & SL_READ) {
+            EV_SET(&change, fd, EVFILT_READ, EV_DELETE, 0, 0, tag);
+            kevent(poll, &change, 1, 0, 0, 0);
+        }
+        if (gone & SL_WRITE) {
+            EV_SET(&change, fd, EVFILT_WRITE, EV_DELETE, 0, 0, tag);
+            kevent(poll, &change, 1, 0, 0, 0);
+        }
         if (fresh & SL_READ) {
             EV_SET(&change, fd, EVFILT_READ, EV_ADD, 0, 0, tag);
             if (kevent(poll, &change, 1, 0, 0, 0) < 0) return -1;

@@ -11,7 +11,7 @@ cdef extern from "<unistd.h>":
 
 cdef enum:
     # One pwrite. Larger ones were up to five times dearer where a host reclaims the memory of its guests, and no
-    # better elsewhere; a cancel is noticed between two slices.
+    # better elsewhere.
     SLICE = 512 * 1024
     BLOCK_SIZE = 16384          # the grain of the control file's in-flight pieces (aria2's block length)
 
