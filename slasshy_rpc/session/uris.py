@@ -11,17 +11,20 @@ from collections.abc import Iterable
 
 #: scheme://[user@]host[:port]..., where the host must not be empty.
 _FORM = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]/?#]+\]|[^/?#:\[\]]+)(?::([0-9]{0,5}))?(?=[/?#]|\Z)"
+    r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]/?#]+\]|[^/?#:\[\]]+)(?::([0-9]{1,9}))?(?=[/?#]|\Z)"
 )
 _MAGNET = "magnet:?"
-#: What RFC 3986 does not allow in a URI; a percent sign stays as it is.
-_FOREIGN = re.compile(r"[^A-Za-z0-9!*'();:@&=+$,/?#\[\]%\-._~]+")
+#: What aria2 encodes when a URI is added: blanks, controls, quotation marks, angle brackets, all beyond ASCII.
+_FOREIGN = re.compile(r"[^!#-;=?-~]+")
 _LAST_PORT = 65535
 
 
 def normalised(uri: str) -> str | None:
-    """The URI with everything foreign percent-encoded, or None if it is no absolute URI with a host."""
-    uri = _FOREIGN.sub(_encoded, uri)
+    """The URI with everything foreign percent-encoded, or None if it is no absolute URI with a host.
+
+    Blanks around it, which come with pasted text, are dropped.
+    """
+    uri = _FOREIGN.sub(_encoded, uri.strip(" \t"))
     if uri.startswith(_MAGNET):
         return uri
     found = _FORM.match(uri)

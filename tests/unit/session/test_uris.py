@@ -6,6 +6,9 @@ import pytest
 
 from slasshy_rpc.session.uris import normalised, usable
 
+#: All printable ASCII and DEL as aria2c 1.37 showed them.
+ENCODED = "!%22#$%&'()*+,-./0123456789:;%3C=%3E?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~%7F"
+
 
 @pytest.mark.parametrize(
     ("text", "expected"),
@@ -13,6 +16,9 @@ from slasshy_rpc.session.uris import normalised, usable
         ("http://h/a b", "http://h/a%20b"),
         ("http://h/a\tb", "http://h/a%09b"),
         ("http://h/ü", "http://h/%C3%BC"),
+        (" http://h/x\t", "http://h/x"),
+        ("http://h/" + "".join(map(chr, range(33, 128))), "http://h/" + ENCODED),
+        ("http://h:000000080/", "http://h:000000080/"),
         ("http://h/%41", "http://h/%41"),
         ("http://u:p@h:81/q?x#frag", "http://u:p@h:81/q?x#frag"),
         ("http://[::1]:80/", "http://[::1]:80/"),
@@ -28,7 +34,18 @@ def test_accepted(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["foo", "/etc/passwd", "http://", "http:///x", "", "file:///etc/passwd", "http://h:99999/x", " http://h/"]
+    "text",
+    [
+        "foo",
+        "/etc/passwd",
+        "http://",
+        "http:///x",
+        "",
+        "file:///etc/passwd",
+        "http://h:99999/x",
+        "http://h:/x",
+        "http://h:80x/",
+    ],
 )
 def test_refused(text: str) -> None:
     assert normalised(text) is None
