@@ -104,10 +104,15 @@ class Download:
         return self.seconds + (monotonic() - self.run.started if self.run else 0.0)
 
     def snapshot(self) -> Snapshot:
-        """What it looks like now. A Job that fails to tell is logged, and its last word stands."""
+        """What it looks like now. A Job that fails to tell is logged, and its last word stands.
+
+        A Job that goes on with an earlier one's work knows nothing before its first answer; until then the earlier
+        progress is shown, so that nobody sees a download fall back to nothing and recover.
+        """
         if self.run is not None:
             try:
-                return self.run.job.snapshot()
+                now = self.run.job.snapshot()
+                return _carried_on(self.last, now) if self.last is not None and _knows_nothing(now) else now
             except Exception:
                 log.exception("GID#%s could not say how far it is.", self.gid)
         return self.last or self._unstarted()
@@ -144,6 +149,26 @@ def named_path(options: OptionSet) -> str:
     """Where the file will be if the user has named it, else an empty string."""
     out = options.text("out")
     return f"{options.text('dir') or '.'}/{out}" if out else ""
+
+
+def _knows_nothing(snapshot: Snapshot) -> bool:
+    return not (snapshot.total_length or snapshot.completed_length)
+
+
+def _carried_on(last: Snapshot, now: Snapshot) -> Snapshot:
+    """The progress of ``last`` with the life of ``now``."""
+    files = last.files
+    if files and now.files:
+        files = (replace(files[0], uris=now.files[0].uris), *files[1:])
+    return replace(
+        last,
+        files=files,
+        download_speed=now.download_speed,
+        upload_speed=now.upload_speed,
+        connections=now.connections,
+        servers=now.servers,
+        verify_pending=now.verify_pending,
+    )
 
 
 def _adapted(snapshot: Snapshot, before: Request, after: Request) -> Snapshot:

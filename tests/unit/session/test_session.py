@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
 from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode
 from slasshy_rpc.options.values import Layer, OptionSet
 from slasshy_rpc.protocols.base import Outcome, Request
-from slasshy_rpc.values import Event, Status
+from slasshy_rpc.values import Event, FileView, Snapshot, Status, UriView
 from tests.support.fake_protocol import Stage, options, turns
 
 URI = "http://127.0.0.1/f.bin"
@@ -131,6 +132,32 @@ async def test_unpause_starts_a_new_job() -> None:
     await turns()
     assert stage.events() == ["START", "PAUSE", "START"]
     assert stage.protocol.made == 2
+
+
+async def test_progress_stays_in_sight_until_the_new_job_knows_better() -> None:
+    stage = Stage(options())
+    gid = await stage.add(out="x")
+    stage.job(gid).state = replace(stage.job(gid).state, completed_length=1 << 20, bitfield=b"\x80")
+    await stage.call("pause", gid)
+    await turns()
+    await stage.call("unpause", gid)
+    await turns()
+    job = stage.job(gid)
+    known = job.state
+    job.state = Snapshot(connections=1, files=(FileView("", uris=(UriView(URI, True),)),))
+    keys = ["status", "totalLength", "completedLength", "bitfield", "connections", "downloadSpeed"]
+    assert await stage.call("tellStatus", gid, keys) == {
+        "status": "active",
+        "totalLength": str(4 << 20),
+        "completedLength": str(1 << 20),
+        "bitfield": "80",
+        "connections": "1",
+        "downloadSpeed": "0",
+    }
+    (file,) = await stage.call("getFiles", gid)
+    assert (file["path"], file["uris"]) == ("/downloads/x", [{"status": "used", "uri": URI}])
+    job.state = replace(known, completed_length=0, bitfield=b"\x00")  # the file has changed: from the start
+    assert (await stage.call("tellStatus", gid, ["completedLength"])) == {"completedLength": "0"}
 
 
 async def test_a_paused_one_that_waits_makes_no_event_and_keeps_its_place() -> None:
