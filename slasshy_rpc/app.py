@@ -102,7 +102,7 @@ class App:
                 failed = self._add_entries(api)
                 if seconds := self._options.integer("stop"):
                     asyncio.get_running_loop().call_later(seconds, self._stop.set)
-                if self._start.mode is Mode.SERVER:
+                if self._start.rpc:
                     gc.collect()
                     gc.freeze()     # what start-up made lives as long as the process
                     await self._stop.wait()

@@ -30,7 +30,7 @@ SMALL = 1 << 20
 class FileRules:
     """How a file is treated, in plain values; ``unallocated`` is --no-file-allocation-limit in bytes.
 
-    ``sync`` is --file-sync: ``never`` waits for the disk nowhere, ``auto`` before a control file claims bytes and at the
+    ``save_interval``: seconds between two control files (0: only at a stop). ``sync`` is --file-sync: ``never`` waits for the disk nowhere, ``auto`` before a control file claims bytes and at the
     end of what a control file was found for, ``always`` at every end. ``follow``: the user typed the path, so a symbolic link at its end is meant.
     """
 
@@ -43,6 +43,7 @@ class FileRules:
     keep_control: bool
     follow: bool
     live_dir: Path | None
+    save_interval: float = 1.0
 
 
 @dataclass(slots=True)

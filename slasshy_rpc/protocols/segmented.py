@@ -38,9 +38,6 @@ log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-#: The control file is at most this old while bytes come (seconds), unless saving it takes long itself.
-SAVE_EVERY = 1.0
-
 #: How often a download may begin again from nothing because the file changed or cannot be continued.
 FRESH_STARTS = 3
 
@@ -97,8 +94,7 @@ class SegmentedJob:
                     await self._bring()
                     return Outcome()
                 except (SourceChanged, RangeRefused) as error:
-                    kept = isinstance(error, RangeRefused) and self._resumed and self._plan.always_resume
-                    if kept or fresh_starts == FRESH_STARTS or self._file is None:
+                    if self._file is None or fresh_starts == FRESH_STARTS or not self._expendable(self._file, error):
                         raise
                     log.warning("%s Starting over.", error)
                     await self._start_over(self._file)
@@ -114,7 +110,7 @@ class SegmentedJob:
         completed = self._stream.position if self._stream else self._crew.received
         piece = self._file.piece_length if self._file else self._plan.file.piece_length
         pieces = -(-length // piece)
-        bits = control.bitfield(tuple(self._crew.ledger.done), length, piece) if self._crew.ledger.length else None
+        bits = control.bitfield(tuple(self._crew.solid()), length, piece) if self._crew.ledger.length else None
         whole = _whole_pieces(bits, length, piece) if bits is not None else completed
         connections = [c for c in self._crew.connections if c.source is not None]
         return Snapshot(
@@ -289,15 +285,15 @@ class SegmentedJob:
 
     async def _keep_records(self, file: LocalFile) -> None:
         """Save the control file again and again; a save that takes long makes the next one wait as long."""
-        pause = SAVE_EVERY
-        while True:
+        pause = interval = file.rules.save_interval
+        while interval:
             await asyncio.sleep(pause)
             began = clock.monotonic()
             try:
                 await self._off_loop(file.save, self._crew.solid())
             except DownloadError as error:
                 log.warning("%s", error)
-            pause = max(SAVE_EVERY, clock.monotonic() - began)
+            pause = max(interval, clock.monotonic() - began)
 
     async def _matches(self, file: LocalFile, length: int) -> bool:
         """Whether the file has the digest that was given."""
@@ -319,6 +315,12 @@ class SegmentedJob:
         stamp = email.utils.mktime_tz(modified) if modified else None
         await self._off_loop(file.finish, length, stamp)
         self._crew.ledger = SegmentMap(length, [(0, length)])
+
+    def _expendable(self, file: LocalFile, error: DownloadError) -> bool:
+        """Whether the bytes on disk may go for a fresh start: never those that another program left there."""
+        if file.action not in (Action.FRESH, Action.TRUNCATE, Action.RESUME_CONTROL):
+            return False
+        return not (isinstance(error, RangeRefused) and self._resumed and self._plan.always_resume)
 
     async def _start_over(self, file: LocalFile) -> None:
         """The bytes that came belong to another content: away with them."""

@@ -110,6 +110,7 @@ def file_rules(options: OptionSet, trusted: bool, live_dir: Path | None) -> File
         keep_control=options.flag("force-save"),
         follow=trusted,
         live_dir=live_dir,
+        save_interval=float(options.integer("auto-save-interval")) if options.given("auto-save-interval") else 1.0,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slasshy_rpc.errors import ErrorCode
-from tests.support.behaviour import Behaviour, after, every, first
+from tests.support.behaviour import Behaviour, Choose, after, every, first
 from tests.support.fetcher import Fetcher
 from tests.support.origin import Origin, closed_port
 
@@ -13,7 +13,7 @@ MIB = 1 << 20
 LENGTH = 12 * MIB + 4321
 
 #: Servers that are odd, slow or broken for a while, and still give the whole file.
-GOOD_IN_THE_END = {
+GOOD_IN_THE_END: dict[str, Behaviour | Choose] = {
     "plain": Behaviour(),
     "no ranges": Behaviour(ranges=False),
     "ranges promised, not given": Behaviour(ignore_range=True),

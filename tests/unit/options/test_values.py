@@ -20,7 +20,7 @@ def test_two_columns_of_defaults() -> None:
     names = ("split", "max-connection-per-server", "min-split-size", "max-concurrent-downloads", "piece-length")
     assert [ours.integer(name) for name in names] == [16, 16, 1 << 20, 5, 1 << 20]
     assert [aria2.integer(name) for name in names] == [5, 1, 20 << 20, 5, 1 << 20]
-    assert (ours.flag("continue"), aria2.flag("continue")) == (True, False)
+    assert (ours.flag("continue"), aria2.flag("continue")) == (False, False)
     assert (ours.text("file-allocation"), aria2.text("file-allocation")) == ("falloc", "prealloc")
     assert (ours.flag("compat"), aria2.flag("compat")) == (False, True)
     assert aria2.text("user-agent") == "aria2/1.37.0"
