@@ -19,6 +19,7 @@ from typing import Any
 
 from slasshy_rpc._engine import Engine, Pace
 from slasshy_rpc.api.methods import Api
+from slasshy_rpc.api.paths import server_files
 from slasshy_rpc.cli import logs
 from slasshy_rpc.cli.arguments import Invocation, Mode
 from slasshy_rpc.errors import ErrorCode, RpcError, UsageError
@@ -76,7 +77,9 @@ class App:
                 [Web(receiver, cookies)],
                 pace=pace,
                 live_dir=state / "live" if state is not None else None,
+                reserved=server_files(self._options),
                 pausing=self._start.rpc,
+                options_changed=logs.configure,
             )
             api = Api(session, features=FEATURES, halt=self._halt)
             code = await self._serve(session, api)
@@ -104,7 +107,7 @@ class App:
                     asyncio.get_running_loop().call_later(seconds, self._stop.set)
                 if self._start.rpc:
                     gc.collect()
-                    gc.freeze()     # what start-up made lives as long as the process
+                    gc.freeze()  # what start-up made lives as long as the process
                     await self._stop.wait()
                 else:
                     await self._first(api.wait_idle(), self._stop.wait())
@@ -182,7 +185,9 @@ class App:
             ) from error
         except OSError as error:
             if locked:
-                raise UsageError(f"Cannot use the state folder {path}: {error.strerror}. Give another --state-dir.") from error
+                raise UsageError(
+                    f"Cannot use the state folder {path}: {error.strerror}. Give another --state-dir."
+                ) from error
             log.info("No live maps: %s", error)
             return None
         return path
@@ -193,12 +198,10 @@ def way_in(options: OptionSet) -> list[str]:
     if not options.text("rpc-secret"):
         secret = secrets.token_urlsafe(18)
         return [
-            "Programs and browser add-ons on this machine may use it now. For a web page such as AriaNg, start it with\n"
+            "Programs and browser add-ons here may use it now. For a web page such as AriaNg, start it with\n"
             f"    slasshy-rpc --rpc-secret={secret} --rpc-allow-origin-all\n"
             "and enter that secret in the page's RPC settings."
         ]
     if not options.flag("rpc-allow-origin-all") and not options.text("rpc-allow-origin"):
         return ["For a web page such as AriaNg, add --rpc-allow-origin-all; the page then needs the secret."]
     return []
-
-

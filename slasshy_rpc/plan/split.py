@@ -6,6 +6,7 @@ Owns: the choice of cut points (design values at the top). Never: who owns which
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def first_cut(gaps: Sequence[Range], parts: int, min_split_size: int) -> list[Ra
     for (start, end), share in zip(gaps, shares, strict=True):
         points = [_on_grain(start + (end - start) * k // share) for k in range(1, share)]
         edges = [start, *(p for p in points if start < p < end), end]
-        cut += [(a, b) for a, b in zip(edges, edges[1:], strict=False) if a < b]
+        cut += [(a, b) for a, b in itertools.pairwise(edges) if a < b]
     return cut
 
 

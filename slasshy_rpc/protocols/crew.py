@@ -67,8 +67,8 @@ class Crew:
         self._fd = -1
         self._live: _engine.LiveMap | None = None
         self._facts: dict[Source, Facts] = {}
-        self._ranges: bool | None = None    # as the server says, until ...
-        self._ranges_shown = False          # ... it has served one
+        self._ranges: bool | None = None  # as the server says, until ...
+        self._ranges_shown = False  # ... it has served one
         self._ranges_refused = False
         self._fatal: DownloadError | None = None
         self._last_error: DownloadError | None = None
@@ -90,7 +90,14 @@ class Crew:
         return solid
 
     async def work(
-        self, ledger: SegmentMap, fd: int, path: str, live: _engine.LiveMap | None, arrival: Arrival | None, facts: Facts, source: Source
+        self,
+        ledger: SegmentMap,
+        fd: int,
+        path: str,
+        live: _engine.LiveMap | None,
+        arrival: Arrival | None,
+        facts: Facts,
+        source: Source,
     ) -> None:
         """Bring everything that ``ledger`` misses into ``fd``; the first stream is there already if it was of use.
 
@@ -220,7 +227,7 @@ class Crew:
             return
         wanted = min(self._room(), len(self.connections) + len(self.ledger.free))
         if self._ranges is None:
-            wanted = min(wanted, 2)     # one range request shows whether the others are worth it
+            wanted = min(wanted, 2)  # one range request shows whether the others are worth it
         idle = len(self._waiting)
         while len(self.connections) - idle < wanted and len(self.connections) < self._room():
             self._spawn(Connection(self))

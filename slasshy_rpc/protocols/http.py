@@ -203,7 +203,9 @@ class HttpOpener:
         else:
             ranges = False
         if head.status == 200 and start > 0:
-            raise RangeRefused("The server sends the whole file where a part of it was asked for: it has no ranges.", total)
+            raise RangeRefused(
+                "The server sends the whole file where a part of it was asked for: it has no ranges.", total
+            )
         facts = Facts(
             length=total,
             ranges=ranges,
@@ -247,7 +249,7 @@ def _wrong_range(content: http1.ContentRange, start: int, end: int | None) -> So
     asked = f"{start}-{'' if end is None else end - 1}"
     total = "*" if content.total is None else content.total
     return SourceError(
-        f"Invalid range header. The server sent bytes {content.start}-{content.end - 1}/{total} where {asked} was asked.",
+        f"Invalid range header. Bytes {asked} were asked, the server sent {content.start}-{content.end - 1}/{total}.",
         ErrorCode.CANNOT_RESUME,
         Retry.NEXT_SOURCE,
     )

@@ -30,8 +30,9 @@ SMALL = 1 << 20
 class FileRules:
     """How a file is treated, in plain values; ``unallocated`` is --no-file-allocation-limit in bytes.
 
-    ``save_interval``: seconds between two control files (0: only at a stop). ``sync`` is --file-sync: ``never`` waits for the disk nowhere, ``auto`` before a control file claims bytes and at the
-    end of what a control file was found for, ``always`` at every end. ``follow``: the user typed the path, so a symbolic link at its end is meant.
+    ``save_interval``: seconds between two control files (0: only at a stop). ``sync`` is --file-sync: ``never`` waits
+    for the disk nowhere, ``auto`` before a control file claims bytes and at the end of what a control file was found
+    for, ``always`` at every end. ``follow``: the user typed the path, so a symbolic link at its end is meant.
     """
 
     existing: existing.Rules
@@ -165,8 +166,8 @@ class LocalFile:
     def save(self, solid: Iterable[Range], upload_length: int = 0) -> None:
         """Write the control file: ``solid`` ranges are in the file. Data first, then what claims it. DiskError.
 
-        With ``sync`` ``never`` neither waits for the disk, as in aria2: a power cut may then leave a record that claims more
-        than the disk has.
+        With ``sync`` ``never`` neither waits for the disk, as in aria2: a power cut may then leave a record that claims
+        more than the disk has.
         """
         if not self._controlled or self.length is None:
             return
@@ -217,7 +218,7 @@ class LocalFile:
         """
         if self.fd < 0:
             return
-        self._controlled = True     # a small file, too, must not look complete
+        self._controlled = True  # a small file, too, must not look complete
         try:
             self.save(solid)
         except DiskError as error:
@@ -257,7 +258,7 @@ def foresee(path: str, rules: FileRules) -> Range | None:
         try:
             found = control.load(layout.control_path(path))
         except DiskError:
-            return None     # told when the file is prepared
+            return None  # told when the file is prepared
         if found is None:
             return None
         gaps = Ranges(found.within(size).done).gaps(found.total_length)

@@ -65,9 +65,7 @@ class Plan:
 class SegmentedJob:
     """Brings one file over as many Connections as its Plan allows."""
 
-    def __init__(
-        self, sources: list[Source], plan: Plan, place: Workplace, opener: Opener, receiver: Receiver
-    ) -> None:
+    def __init__(self, sources: list[Source], plan: Plan, place: Workplace, opener: Opener, receiver: Receiver) -> None:
         self._plan = plan
         self._place = place
         self._opener = opener

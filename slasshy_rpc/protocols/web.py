@@ -10,7 +10,7 @@ from pathlib import Path
 
 from slasshy_rpc.disk import existing
 from slasshy_rpc.disk.allocate import Method
-from slasshy_rpc.net import address, auth
+from slasshy_rpc.net import auth
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.net.dial import Names
 from slasshy_rpc.net.pool import Pool

@@ -88,7 +88,11 @@ HOPELESS: dict[str, tuple[Behaviour, int, str]] = {
     "1 MiB of head": (Behaviour(big_head=MIB), ErrorCode.BAD_RESPONSE, "head"),
     "two lengths": (Behaviour(lengths=("10", "20")), ErrorCode.BAD_RESPONSE, "length"),
     "truncated body": (Behaviour(fail_after=1000, ranges=False), ErrorCode.UNKNOWN, "EOF"),
-    "body shorter than promised": (Behaviour(length_off=1000, ranges=False, keep_alive=False), ErrorCode.UNKNOWN, "EOF"),
+    "body shorter than promised": (
+        Behaviour(length_off=1000, ranges=False, keep_alive=False),
+        ErrorCode.UNKNOWN,
+        "EOF",
+    ),
     "wrong Content-Range": (Behaviour(shift=16384), ErrorCode.CANNOT_RESUME, "range"),
     "broken chunks": (Behaviour(framing="chunked", bad_chunk="size", ranges=False), ErrorCode.BAD_RESPONSE, "chunked"),
     "stalls": (Behaviour(fail_after=1000, fail_how="stall", ranges=False), ErrorCode.TIMEOUT, "Timeout"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +25,7 @@ def test_like_a_set_of_numbers(steps: list[tuple[bool, tuple[int, int]]]) -> Non
         pairs = list(ranges)
         # Sorted, not empty, and never touching.
         assert all(a < b for a, b in pairs)
-        assert all(before[1] < after[0] for before, after in zip(pairs, pairs[1:], strict=False))
+        assert all(before[1] < after[0] for before, after in itertools.pairwise(pairs))
 
 
 @given(st.lists(spans, max_size=10), st.integers(1, SIZE))

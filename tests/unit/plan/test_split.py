@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -19,7 +21,7 @@ def test_a_cut_is_the_same_bytes_in_order(gaps: list[tuple[int, int]], parts: in
     cut = first_cut(gaps, parts, least)
     assert sum(b - a for a, b in cut) == sum(b - a for a, b in gaps)
     assert all(a < b for a, b in cut)
-    assert all(before[1] <= after[0] for before, after in zip(cut, cut[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(cut))
     assert len(cut) <= max(parts, len(gaps))
     for a, b in gaps:
         inside = [(x, y) for x, y in cut if a <= x < b]
