@@ -257,7 +257,7 @@ class Crew:
 
     def _dead_end(self) -> DownloadError:
         faults = [source.fault for source in self.sources if source.fault is not None]
-        return self._last_error or (faults[-1] if faults else SourceError("No URI available."))
+        return faults[-1] if faults else self._last_error or SourceError("No URI available.")
 
     def _claim(self, connection: Connection) -> Segment | None:
         position = connection.position

@@ -34,6 +34,7 @@ GOOD_IN_THE_END: dict[str, Behaviour | Choose] = {
     "500 at first": first(1, Behaviour(status=500)),
     "429 with Retry-After": first(1, Behaviour(status=429, headers=(("Retry-After", "0"),))),
     "no validators": Behaviour(etag="", last_modified=""),
+    "ranges that start elsewhere": Behaviour(shift=16384),
     "wrong total in every range": after(1, Behaviour(total=5)),
     "another ETag on every node, one date": every(2, Behaviour(etag='"other"')),
 }
@@ -93,7 +94,6 @@ HOPELESS: dict[str, tuple[Behaviour, int, str]] = {
         ErrorCode.UNKNOWN,
         "EOF",
     ),
-    "wrong Content-Range": (Behaviour(shift=16384), ErrorCode.CANNOT_RESUME, "range"),
     "broken chunks": (Behaviour(framing="chunked", bad_chunk="size", ranges=False), ErrorCode.BAD_RESPONSE, "chunked"),
     "stalls": (Behaviour(fail_after=1000, fail_how="stall", ranges=False), ErrorCode.TIMEOUT, "Timeout"),
 }
@@ -107,6 +107,16 @@ async def test_clear_error(fetcher: Fetcher, origin: Origin, name: str) -> None:
     assert done.error is not None
     assert words in str(done.error)
     assert done.error.code == code
+
+
+async def test_a_wrong_range_is_never_used(fetcher: Fetcher, origin: Origin) -> None:
+    """The first stream breaks off, and every range that could replace it starts elsewhere."""
+    broken = first(1, Behaviour(fail_after=MIB), Behaviour(shift=16384))
+    url = origin.serve("/file.bin", length=8 * MIB, behaviour=broken)
+    done = await fetcher.fetch(url)
+    assert done.error is not None
+    assert done.error.code == ErrorCode.CANNOT_RESUME
+    assert "Invalid range header" in str(done.error)
 
 
 async def test_refused_port(fetcher: Fetcher) -> None:
