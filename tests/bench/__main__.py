@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -35,7 +36,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, help="alternated rounds (default 7)")
     parser.add_argument("--size", type=int, metavar="MIB", help="size of the big file (default 1024)")
-    parser.add_argument("--warm", type=int, metavar="MIB", help="memory to warm before each run (default 3 x size)")
+    parser.add_argument("--warm", type=int, metavar="MIB", help="memory to warm before each run (default 2 x size)")
     parser.add_argument("--calls", type=int, help="RPC calls to time (default 2000)")
     parser.add_argument("--json", type=Path, metavar="PATH", help="where the figures go (default tests/bench/results/)")
     parser.add_argument("--dir", type=Path, default=Path("/var/tmp"), help="a folder on a real disk (default /var/tmp)")
@@ -46,7 +47,7 @@ def arguments() -> argparse.Namespace:
         default if value is None else value
         for value, default in zip((given.rounds, given.size, given.calls), ordinary, strict=True)
     )
-    given.warm = 3 * given.size if given.warm is None else given.warm
+    given.warm = 2 * given.size if given.warm is None else given.warm
     given.scenario = given.scenario or every
     if given.size < 4 or given.size % 4 or given.rounds < 1:
         parser.error("--size takes a multiple of 4 MiB, --rounds at least 1")
@@ -110,6 +111,7 @@ def run(given: argparse.Namespace, scratch: Path) -> dict[str, Any]:
 def main() -> int:
     """Exit code 0: every run of every contender was good; 1: some were not; 2: the bench could not start."""
     given = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server and the scratch folder go on every way out
     scratch = Path(tempfile.mkdtemp(prefix="bench-", dir=given.dir))
     try:
         results = run(given, scratch)

@@ -49,7 +49,14 @@ def timed(
     """Run `command` under the stop-watch; the Run (ok = exit code 0 in time) and what it printed."""
     with tempfile.NamedTemporaryFile(dir=log.parent) as result, log.open("wb") as out:
         watched = [str(stopwatch), result.name, str(seconds), *command]
-        subprocess.run(watched, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=True)
+        with subprocess.Popen(watched, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out) as process:
+            try:
+                process.wait()
+            except BaseException:  # the bench is being stopped: killed, the stop-watch would leave its child behind
+                process.terminate()
+                raise
+        if process.returncode:
+            raise RuntimeError(f"the stop-watch failed: {log.read_text(errors='replace').strip()}")
         figures = json.loads(Path(result.name).read_bytes())
     told = log.read_text(errors="replace").strip()
     note = ""

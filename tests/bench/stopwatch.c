@@ -20,9 +20,8 @@
 static volatile pid_t child;
 static volatile sig_atomic_t timed_out;
 
-static void on_alarm(int signal_number) {
-    (void)signal_number;
-    timed_out = 1;
+static void on_signal(int signal_number) { /* the time is over, or the bench is being stopped */
+    timed_out = signal_number == SIGALRM;
     if (child > 0) kill(-child, SIGKILL);
 }
 
@@ -44,8 +43,9 @@ int main(int argc, char **argv) {
 #endif
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = on_alarm;
+    action.sa_handler = on_signal;
     sigaction(SIGALRM, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
 
     double begun = now();
     pid_t pid = fork();
@@ -54,7 +54,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     if (pid == 0) {
-        setpgid(0, 0);
+        setpgid(0, 0); /* handlers go with exec */
         execvp(argv[3], argv + 3);
         fprintf(stderr, "stopwatch: cannot run %s: %s\n", argv[3], strerror(errno));
         _exit(127);
