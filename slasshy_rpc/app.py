@@ -22,6 +22,7 @@ from slasshy_rpc.api.methods import Api
 from slasshy_rpc.api.paths import server_files
 from slasshy_rpc.cli import logs
 from slasshy_rpc.cli.arguments import Invocation, Mode
+from slasshy_rpc.disk import livemap
 from slasshy_rpc.errors import ErrorCode, RpcError, UsageError
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.net.receive import Receiver
@@ -82,6 +83,8 @@ class App:
                 options_changed=logs.configure,
             )
             api = Api(session, features=FEATURES, halt=self._halt)
+            if server and state is not None:
+                await asyncio.to_thread(livemap.prune, state / "live")
             code = await self._serve(session, api)
             if jar := self._options.text("save-cookies"):
                 cookies.save(jar)

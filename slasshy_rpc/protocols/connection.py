@@ -75,7 +75,7 @@ class Connection:
                 try:
                     await self._bring(segment)
                 except DownloadError as error:
-                    await self._let_go()
+                    await self.let_go()
                     self.tries = 1 if self.received > before else self.tries + 1
                     self.crew.ledger.release(segment)
                     wait = self.crew.after_failure(self, error)
@@ -90,14 +90,14 @@ class Connection:
                     self.crew.moved()
             return None
         finally:
-            await self._let_go()
+            await self.let_go()
 
     async def _bring(self, segment: Segment) -> None:
         """Open a stream at the Segment unless one is there, and let the engine receive it to its end."""
         self.segment = segment
         self.since = clock.monotonic()
         if self._arrival is None or self._arrival.position != segment.position:
-            await self._let_go()
+            await self.let_go()
             self._arrival = await self._open(segment)
         arrival = self._arrival
         arrival.fresh = False
@@ -134,7 +134,7 @@ class Connection:
         self._leave_source()
         await self.crew.opener.put_back(arrival)
 
-    async def _let_go(self) -> None:
+    async def let_go(self) -> None:
         """Part with the stream at hand."""
         arrival, self._arrival = self._arrival, None
         self._leave_source()

@@ -130,6 +130,8 @@ class Crew:
                 return segment
             if self._ranges is False:
                 return None
+            if self._ranges_shown:
+                await connection.let_go()  # an idle stream only holds the server; a range is as good as it
             waiting = asyncio.get_running_loop().create_future()
             self._waiting.append(waiting)
             await waiting

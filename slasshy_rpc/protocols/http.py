@@ -168,13 +168,10 @@ class HttpOpener:
         )
 
     def _authorization(self, target: Target, home: Target) -> str | None:
-        at_home = target.origin == home.origin
-        return auth.authorization(
-            target,
-            self._rules.user if at_home else None,
-            self._rules.password if at_home else None,
-            self._rules.netrc,
-        )
+        if target.origin != home.origin:
+            return auth.authorization(target, netrc=self._rules.netrc)
+        own = target if target.userinfo is not None else home
+        return auth.authorization(own, self._rules.user, self._rules.password, self._rules.netrc)
 
     def _redirected(self, target: Target, head: ResponseHead, hops: int) -> Target:
         location = head.headers.get("location")

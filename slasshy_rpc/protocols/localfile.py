@@ -56,6 +56,7 @@ class LocalFile:
     length: int | None
     piece_length: int
     action: existing.Action
+    validators: livemap.Validators = ("", "")
     fd: int = -1
     done: tuple[Range, ...] = ()
     live: _engine.LiveMap | None = None
@@ -72,7 +73,7 @@ class LocalFile:
         taken: set[str],
         *,
         checksum: bool,
-        validator: str,
+        validators: livemap.Validators,
         cancelled: Callable[[], bool],
     ) -> LocalFile:
         """Decide what to do with ``path``, claim the path in ``taken``, and open and allocate the file.
@@ -81,16 +82,16 @@ class LocalFile:
         """
         found = existing.settle(path, length, taken, rules.existing, checksum=checksum)
         taken.add(found.path)
-        self = cls(found.path, rules, length, rules.piece_length, found.action)
+        self = cls(found.path, rules, length, rules.piece_length, found.action, validators)
         try:
-            self._open(found, validator, cancelled)
+            self._open(found, cancelled)
         except BaseException:
             self.close()
             taken.discard(found.path)
             raise
         return self
 
-    def _open(self, found: existing.Existing, validator: str, cancelled: Callable[[], bool]) -> None:
+    def _open(self, found: existing.Existing, cancelled: Callable[[], bool]) -> None:
         resume = found.action is existing.Action.RESUME_CONTROL
         layout.make_parents(self.path)
         if found.stale_control:
@@ -105,7 +106,10 @@ class LocalFile:
             layout.free_space_check(self.path, max(0, self.length - found.size) if found.size else self.length)
         self._controlled = resume or (self.length is not None and self.length > SMALL and not self.whole)
         if self._controlled and not resume:
-            # Before the target has its full length: a crash must never leave a file that only looks complete.
+            # Before the target has its full length: a crash must never leave a file that only looks complete, nor
+            # marks of what was at this path before.
+            if self.rules.live_dir is not None:
+                livemap.remove(self.rules.live_dir, self._live_key)
             self.save(self.done)
         self.fd = layout.open_target(
             self.path,
@@ -115,13 +119,12 @@ class LocalFile:
         )
         if self.length is None:
             return
-        if resume and self.rules.live_dir is not None:
-            found_live = livemap.recover(self.rules.live_dir, self._live_key, self.fd, self.length, validator)
-            self.done = tuple(Ranges([*self.done, *(found_live or ())]))
+        if resume:
+            self._read_live(self.length)
         if self._controlled:
             if self.length >= self.rules.unallocated:
                 allocate(self.fd, self.length, self.rules.allocation, path=self.path, cancelled=cancelled)
-            self._map(validator)
+            self._map()
 
     def _read_control(self, size: int) -> None:
         found = control.load(layout.control_path(self.path))
@@ -136,13 +139,27 @@ class LocalFile:
         self.piece_length = found.piece_length
         self.done = self._saved = found.within(size).done
 
-    def _map(self, validator: str) -> None:
+    def _read_live(self, length: int) -> None:
+        """Add what the live map knows; bytes of a version that is no longer served are given up. Raises DiskError."""
+        if self.rules.live_dir is None:
+            return
+        try:
+            marked = livemap.recover(self.rules.live_dir, self._live_key, self.fd, length, self.validators)
+        except livemap.AnotherVersion:
+            log.warning("%s is a part of a version that the server no longer has. Starting over.", self.path)
+            self.done = ()
+            self.save(())
+            layout.cut(self.fd, 0, self.path)
+        else:
+            self.done = tuple(Ranges([*self.done, *(marked or ())]))
+
+    def _map(self) -> None:
         """Let the engine mark what reaches the file; a download goes on without it if that fails."""
         if self.rules.live_dir is None or not self.length:
             return
         try:
             self._live_file = livemap.LiveFile.create(
-                self.rules.live_dir, self._live_key, self.fd, self.length, validator, self.done, path=self.path
+                self.rules.live_dir, self._live_key, self.fd, self.length, self.validators, self.done, path=self.path
             )
         except DiskError as error:
             log.warning("%s A crash of the process may cost up to the last control file.", error)
@@ -219,13 +236,14 @@ class LocalFile:
         if self.fd < 0:
             return
         self._controlled = True  # a small file, too, must not look complete
+        if self._live_file is None:
+            self._map()  # for the version that it names
         try:
             self.save(solid)
         except DiskError as error:
             log.warning("%s", error)
-            self._drop_live(remove=False)
         else:
-            self._drop_live(remove=True)
+            self._retire_live()
         finally:
             self.close()
 
@@ -236,6 +254,15 @@ class LocalFile:
             fd, self.fd = self.fd, -1
             with contextlib.suppress(OSError):
                 os.close(fd)
+
+    def _retire_live(self) -> None:
+        """The control file knows all bytes now; of the live map only the version counts."""
+        if self.live is not None:
+            self.live.close()
+            self.live = None
+        if self._live_file is not None:
+            self._live_file.retire()
+            self._live_file = None
 
     def _drop_live(self, *, remove: bool) -> None:
         if self.live is not None:
@@ -261,9 +288,24 @@ def foresee(path: str, rules: FileRules) -> Range | None:
             return None  # told when the file is prepared
         if found is None:
             return None
-        gaps = Ranges(found.within(size).done).gaps(found.total_length)
+        done = [*found.within(size).done, *_marked(path, rules, found.total_length)]
+        gaps = Ranges(done).gaps(found.total_length)
         return gaps[0] if gaps and gaps[0][0] else None
     if rules.existing.continue_:
         start = (size - 1) // BLOCK * BLOCK
         return (start, 0) if start else None
     return None
+
+
+def _marked(path: str, rules: FileRules, length: int) -> tuple[Range, ...]:
+    """What the live map adds to the control file, as far as that can be told before the server has spoken."""
+    if rules.live_dir is None:
+        return ()
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return ()  # told when the file is prepared
+    try:
+        return livemap.recover(rules.live_dir, livemap.key_for(path), fd, length, ("", "")) or ()
+    finally:
+        os.close(fd)

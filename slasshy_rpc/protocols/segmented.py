@@ -224,7 +224,7 @@ class SegmentedJob:
                 self._plan.file,
                 self._place.taken,
                 checksum=self._plan.checksum is not None,
-                validator=facts.etag or facts.last_modified,
+                validators=(facts.etag, facts.last_modified),
                 cancelled=lambda: self._cancelled,
             )
         )
