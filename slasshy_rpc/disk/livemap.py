@@ -28,13 +28,17 @@ HEADER_SIZE = 4096
 SUFFIX = ".live"
 
 _MAGIC = b"slshlive"
-_VERSION = 1
-# magic, version, block, boot id, device, inode, length, SHA-256 of the validator (zeros: unknown), length of the path
+_VERSION = 2
+# magic, version, block, boot id, device, inode, length, half a SHA-256 of each validator (zeros: unknown), length of
+# the path
 _HEAD = struct.Struct("<8sII64sQQQ32sH")
 _CHECK = struct.Struct("<I")  # CRC-32 of all the header before it, in its last four bytes
 _PATH_LIMIT = HEADER_SIZE - _HEAD.size - _CHECK.size
-_UNKNOWN_VALIDATOR = bytes(32)
+_HALF = 16
 _WORD = (1 << 64) - 1
+
+#: What names the version of a content: its strong entity tag and its Last-Modified, each empty if unknown.
+Validators = tuple[str, str]
 
 
 @functools.cache
@@ -74,12 +78,12 @@ class _Header:
     device: int
     inode: int
     length: int
-    validator: bytes
+    validators: bytes
     path: bytes
 
     def pack(self) -> bytes:
         head = _HEAD.pack(
-            _MAGIC, _VERSION, BLOCK, self.boot, self.device, self.inode, self.length, self.validator, len(self.path)
+            _MAGIC, _VERSION, BLOCK, self.boot, self.device, self.inode, self.length, self.validators, len(self.path)
         )
         body = (head + self.path).ljust(HEADER_SIZE - _CHECK.size, b"\0")
         return body + _CHECK.pack(zlib.crc32(body))
@@ -90,10 +94,10 @@ class _Header:
         body, check = data[: HEADER_SIZE - _CHECK.size], data[HEADER_SIZE - _CHECK.size : HEADER_SIZE]
         if len(data) < HEADER_SIZE or check != _CHECK.pack(zlib.crc32(body)):
             return None
-        magic, version, block, boot, device, inode, length, validator, path_length = _HEAD.unpack_from(data)
+        magic, version, block, boot, device, inode, length, validators, path_length = _HEAD.unpack_from(data)
         if (magic, version, block) != (_MAGIC, _VERSION, BLOCK) or path_length > _PATH_LIMIT:
             return None
-        return cls(boot, device, inode, length, validator, data[_HEAD.size : _HEAD.size + path_length])
+        return cls(boot, device, inode, length, validators, data[_HEAD.size : _HEAD.size + path_length])
 
 
 def _boot_field() -> bytes:
@@ -101,8 +105,19 @@ def _boot_field() -> bytes:
     return boot_id().encode("ascii", "replace")[:64].ljust(64, b"\0")
 
 
-def _validator_field(validator: str) -> bytes:
-    return hashlib.sha256(validator.encode("utf-8", "surrogatepass")).digest() if validator else _UNKNOWN_VALIDATOR
+def _validators_field(validators: Validators) -> bytes:
+    digests = (hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:_HALF] for text in validators)
+    return b"".join(digest if text else bytes(_HALF) for text, digest in zip(validators, digests, strict=True))
+
+
+def _same_version(one: bytes, other: bytes) -> bool:
+    """Whether two validators fields may name the same content: the rule is ``protocols.crew.same_version``'s."""
+    tags, dates = (one[:_HALF], other[:_HALF]), (one[_HALF:], other[_HALF:])
+    both_dated = all(map(any, dates))
+    same_date = both_dated and dates[0] == dates[1]
+    if all(map(any, tags)):
+        return tags[0] == tags[1] or same_date
+    return same_date or not both_dated
 
 
 def _bitmap_size(length: int) -> int:
@@ -124,16 +139,16 @@ class LiveFile:
         key: str,
         fd: int,
         length: int,
-        validator: str,
+        validators: Validators,
         done: tuple[Range, ...],
         *,
         path: str = "",
     ) -> LiveFile:
         """A new live map for the open target ``fd`` of ``length`` > 0 bytes, replacing an older one.
 
-        ``validator`` is the entity tag or date that names the version of the content, or empty. ``done`` are byte
-        ranges that are in the file already, rounded down to blocks. ``path`` (the target's) lets ``prune`` see that
-        the target is gone. Folder 0700, file 0600. Raises DiskError (16, 9 …): a download may go on without it.
+        ``done`` are byte ranges that are in the file already, rounded down to blocks. ``path`` (the target's) lets
+        ``prune`` see that the target is gone. Folder 0700, file 0600. Raises DiskError (16, 9 …): a download may go on
+        without it.
         """
         os_path = os.path.join(directory, key + SUFFIX)
         try:
@@ -144,7 +159,7 @@ class LiveFile:
                 status.st_dev & _WORD,
                 status.st_ino & _WORD,
                 length,
-                _validator_field(validator),
+                _validators_field(validators),
                 encoded if len(encoded) <= _PATH_LIMIT else b"",
             )
             bitmap = bytearray(_bitmap_size(length))
@@ -157,7 +172,7 @@ class LiveFile:
         return cls(os_path, memoryview(mapped)[HEADER_SIZE:], mapped)
 
     def close(self, remove: bool) -> None:
-        """Let go of the map; ``remove`` when its target is complete or given up, else it may be recovered.
+        """Let go of the map; ``remove`` when its target is complete, else it may be recovered.
 
         Close the engine's LiveMap first: BufferError if the bitmap is still lent. Calling it again does nothing.
         """
@@ -166,6 +181,24 @@ class LiveFile:
                 os.unlink(self.path)
         self.bitmap.release()
         self._map.close()
+
+    def retire(self) -> None:
+        """Let go of the map when the control file knows all: no mark counts any more, the version still does.
+
+        Close the engine's LiveMap first, as for ``close``, which does nothing after this.
+        """
+        self.bitmap[:] = bytes(len(self.bitmap))
+        self.close(remove=False)
+
+
+def remove(directory: str | os.PathLike[str], key: str) -> None:
+    """Drop the live map of a target that begins anew: its old marks must never be believed. DiskError (17)."""
+    path = os.path.join(directory, key + SUFFIX)
+    try:
+        os.unlink(path)
+    except OSError as error:
+        if os.path.lexists(path):  # a read-only file system says so before it looks for the name
+            raise disk_error(error, "remove the live map", path) from error
 
 
 def _write_and_map(path: str, content: bytes) -> mmap.mmap:
@@ -190,14 +223,18 @@ def _write_and_map(path: str, content: bytes) -> mmap.mmap:
         os.close(descriptor)
 
 
+class AnotherVersion(Exception):
+    """The marks are of this very file, but of a content that was another."""
+
+
 def recover(
-    directory: str | os.PathLike[str], key: str, fd: int, length: int, validator: str
+    directory: str | os.PathLike[str], key: str, fd: int, length: int, validators: Validators
 ) -> tuple[Range, ...] | None:
     """The byte ranges of the open target ``fd`` that are on disk, or None if nothing can be believed.
 
-    Believed only within the same boot, for the same device, inode and length, the same validator if both are known,
-    and if the file reaches as far as the marks. Ask only for a file that is being resumed: a file system may give
-    the inode of a deleted file to a new one.
+    Believed only within the same boot, for the same device, inode and length, and if the file reaches as far as the
+    marks. Raises AnotherVersion if all that is so and the validators disagree. Ask only for a file that is being
+    resumed: a file system may give the inode of a deleted file to a new one.
     """
     content = _read(os.path.join(directory, key + SUFFIX), HEADER_SIZE + _bitmap_size(length))
     header = _Header.unpack(content) if content is not None else None
@@ -207,9 +244,10 @@ def recover(
         status = os.fstat(fd)
     except OSError:
         return None
-    known = {header.validator, _validator_field(validator)} - {_UNKNOWN_VALIDATOR}
-    if (header.device, header.inode) != (status.st_dev & _WORD, status.st_ino & _WORD) or len(known) > 1:
+    if (header.device, header.inode) != (status.st_dev & _WORD, status.st_ino & _WORD):
         return None
+    if not _same_version(header.validators, _validators_field(validators)):
+        raise AnotherVersion
     ranges = tuple(
         (first * BLOCK, min(last * BLOCK, length))
         for first, last in bits.runs(memoryview(content)[HEADER_SIZE:], bits.count(length, BLOCK))

@@ -1,0 +1,218 @@
+"""kill -9 at random moments: what is on disk is known, the rest is fetched, and the file is exact in the end.
+
+SLASSHY_KILLS is how often each scheme is killed (4), SLASSHY_SEED where the moments come from.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from slasshy_rpc.disk import bits, control, livemap
+from slasshy_rpc.disk.bits import BLOCK, Range
+from slasshy_rpc.plan.ranges import Ranges
+from tests.support.behaviour import Behaviour, Seen
+from tests.support.certs import Certificates
+from tests.support.content import Content
+from tests.support.origin import Origin
+from tests.support.process import Server
+
+MIB = 1 << 20
+KILLS = int(os.environ.get("SLASSHY_KILLS", "4"))
+SEED = int(os.environ.get("SLASSHY_SEED", "20"))
+CONNECTIONS = 16
+
+LENGTH = 32 * MIB + 5000
+RATE = 24 * MIB // CONNECTIONS
+
+#: Where control files are all that counts, downloads are killed after more than the two seconds that may be lost.
+SLOW_RATE = 7 * MIB // CONNECTIONS
+
+#: The engine's thread is somewhere in one pwrite when it dies: its bytes may be on disk and not yet marked.
+SLICE = 512 * 1024
+
+
+@dataclass(slots=True)
+class Figures:
+    """What came of the kills of a test, in bytes; printed at its end (pytest -rP)."""
+
+    arrived: list[int] = field(default_factory=list)  # sent by the origin before the kill
+    lost: list[int] = field(default_factory=list)  # of it not on disk in whole blocks: it was in buffers
+    again: list[int] = field(default_factory=list)  # on disk in whole blocks and yet asked for after the kill
+    bounds: list[int] = field(default_factory=list)  # what ``again`` may be at most
+    vain: list[int] = field(default_factory=list)  # sent beyond what was missing: segments split in flight
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.again)} kills. KiB a kill, median and most:"]
+        for text, values in (
+            ("arrived before it", self.arrived),
+            ("arrived and lost in buffers", self.lost),
+            ("on disk and yet fetched again", self.again),
+            ("   its bound", self.bounds),
+            ("sent in vain by splits after it", self.vain),
+        ):
+            ordered = sorted(values)
+            lines.append(f"  {text:32} {ordered[len(ordered) // 2] >> 10:8} {ordered[-1] >> 10:8}")
+        return "\n".join(lines)
+
+
+class Faucet:
+    """An origin's chooser: ``rate`` bytes a second for each answer that begins from now on, 0 for all it can."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+
+    def __call__(self, seen: Seen) -> Behaviour:
+        return Behaviour(rate=self.rate)
+
+
+@pytest.fixture(params=["http", "https"])
+def served(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[Origin]:
+    """An origin of either scheme."""
+    with Origin(certificates.server() if request.param == "https" else None) as one:
+        yield one
+
+
+@pytest.fixture
+def options(tmp_path: Path, certificates: Certificates) -> list[str]:
+    """How the command is started in these tests."""
+    return [
+        f"--dir={tmp_path / 'files'}",
+        f"--state-dir={tmp_path / 'state'}",
+        f"--ca-certificate={certificates.authority}",
+        f"--split={CONNECTIONS}",
+    ]
+
+
+def same_blocks(path: Path, content: Content) -> Ranges:
+    """Which whole blocks of the file at ``path`` are as they should be."""
+    found = Ranges()
+    if path.exists():
+        with path.open("rb") as file:
+            for start in range(0, content.length, BLOCK):
+                if file.read(BLOCK) == content.slice(start, start + BLOCK):
+                    found.add(start, min(start + BLOCK, content.length))
+    return found
+
+
+def claimed(path: Path, live_dir: Path) -> tuple[list[Range], list[Range]]:
+    """What the control file and the live map say is on disk."""
+    found = control.load(str(path) + ".aria2")
+    live = live_dir / (livemap.key_for(str(path)) + livemap.SUFFIX)
+    if found is None or not live.exists():
+        return list(found.done) if found else [], []
+    units = bits.runs(memoryview(live.read_bytes())[livemap.HEADER_SIZE :], bits.count(found.total_length, BLOCK))
+    return list(found.done), [(first * BLOCK, min(last * BLOCK, found.total_length)) for first, last in units]
+
+
+def overlap(one: Iterable[Range], other: Iterable[Range]) -> int:
+    """Bytes that are in both."""
+    first, second = Ranges(one), Ranges(other)
+    return first.total + second.total - Ranges([*first, *second]).total
+
+
+def asked(seen: Iterable[Seen], length: int) -> Ranges:
+    """All the bytes that these requests ask for."""
+    spans = [one.range or (0, None) for one in seen]
+    return Ranges((max(0, first), length if last is None else last + 1) for first, last in spans)
+
+
+def assert_true(path: Path, live_dir: Path, on_disk: Ranges) -> None:
+    """Nothing is recorded as done that is not in the file."""
+    for name, ranges in zip(("control file", "live map"), claimed(path, live_dir), strict=True):
+        for start, end in ranges:
+            assert overlap([(start, end)], on_disk) == end - start, f"the {name} claims {start}-{end} in vain"
+
+
+@contextmanager
+def sampled(origin: Origin, path: str) -> Iterator[list[tuple[float, int]]]:
+    """(time, bytes sent of ``path``) again and again while the block runs."""
+    samples: list[tuple[float, int]] = []
+    enough = threading.Event()
+
+    def take() -> None:
+        while not enough.wait(0.01):
+            samples.append((time.monotonic(), origin.sent(path)))
+        samples.append((time.monotonic(), origin.sent(path)))
+
+    thread = threading.Thread(target=take, name="samples", daemon=True)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        enough.set()
+        thread.join(10)
+
+
+def arrived_since(samples: list[tuple[float, int]], moment: float) -> int:
+    """Bytes sent after ``moment``."""
+    before = [count for at, count in samples if at <= moment]
+    return samples[-1][1] - (before[-1] if before else 0)
+
+
+def kill_and_resume(
+    origin: Origin, options: list[str], tmp_path: Path, seed: int, figures: Figures, *, power_cut: bool
+) -> None:
+    """One download, killed once and finished by another server."""
+    name = f"f{seed}.bin"
+    path, live_dir = tmp_path / "files" / name, tmp_path / "state" / "live"
+    faucet = Faucet(SLOW_RATE if power_cut else RATE)
+    url = origin.serve(f"/{name}", length=LENGTH, seed=seed, behaviour=faucet)
+    content = origin.content(f"/{name}")
+    lasts = LENGTH / (faucet.rate * CONNECTIONS)
+    moment = random.Random(seed).uniform(2.0 if power_cut else 0.0, 0.95 * lasts)
+    with Server(*options) as server, sampled(origin, f"/{name}") as samples:
+        server.add(url)
+        origin.wait(lambda one: bool(one.requests(f"/{name}")))
+        time.sleep(moment)
+        killed = time.monotonic()
+        server.kill()
+    before = origin.requests(f"/{name}")
+    arrived = samples[-1][1]
+    on_disk = same_blocks(path, content)
+    assert_true(path, live_dir, on_disk)
+    if power_cut:
+        for live in live_dir.iterdir():
+            live.unlink()
+    faucet.rate = 0
+    with Server(*options) as server:
+        server.completed(server.add(url))
+        assert server.stop() == 0
+    assert content.difference(path) is None
+    assert [one.name for one in path.parent.iterdir()] == [name]
+    assert list(live_dir.iterdir()) == []
+
+    again = overlap(asked(origin.requests(f"/{name}")[len(before) :], LENGTH), on_disk)
+    figures.arrived.append(arrived)
+    figures.lost.append(arrived - on_disk.total)
+    figures.again.append(again)
+    figures.vain.append(origin.sent(f"/{name}") - arrived - (LENGTH - on_disk.total))
+    bound = arrived_since(samples, killed - 2) if power_cut else CONNECTIONS * BLOCK + SLICE
+    figures.bounds.append(bound)
+    assert again <= bound, f"seed {seed}, killed after {moment:.2f} s"
+    path.unlink()
+
+
+@pytest.mark.timeout(30 + KILLS * 20)
+def test_only_what_was_not_on_disk_is_fetched_again(served: Origin, options: list[str], tmp_path: Path) -> None:
+    figures = Figures()
+    for seed in range(SEED, SEED + KILLS):
+        kill_and_resume(served, options, tmp_path, seed, figures, power_cut=False)
+    print(f"{served.url('/')}: {figures}")
+
+
+@pytest.mark.timeout(30 + KILLS * 20)
+def test_without_live_maps_the_last_two_seconds_are_lost(origin: Origin, options: list[str], tmp_path: Path) -> None:
+    """As after a power cut, when the control files are all that counts."""
+    figures = Figures()
+    for seed in range(SEED + 1000, SEED + 1000 + max(1, KILLS // 2)):
+        kill_and_resume(origin, options, tmp_path, seed, figures, power_cut=True)
+    print(f"without live maps: {figures}")
