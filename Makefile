@@ -9,7 +9,8 @@ BIN    := $(VENV)/bin
 PY     := $(BIN)/python
 PYTEST := $(PY) -m pytest $(PYTEST_ARGS)
 PIP    := $(PY) -m pip --disable-pip-version-check install --quiet
-EXT    := $(wildcard ext/*.pyx ext/*.pxd ext/*.h)
+EXT    := $(wildcard ext/*.pyx ext/*.pxd slasshy_rpc/*.pxd)
+CODE   := $(shell find slasshy_rpc -name '*.py')
 
 .DEFAULT_GOAL := help
 .PHONY: help run test build lint format unit engine contract differential fault browser packaging bench \
@@ -25,7 +26,7 @@ run: build ## set everything up and run the server; ARGS='…' are its options
 test: build $(VENV)/test.stamp ## set everything up and run all tests; T='…' narrows them
 	@$(PYTEST) $(T)
 
-build: $(VENV)/build.stamp ## the virtual environment and the compiled engine
+build: $(VENV)/build.stamp $(VENV)/bytecode.stamp ## the virtual environment and the compiled engine
 
 # ── the environment: stamps, so that nothing is done twice ──
 
@@ -49,6 +50,11 @@ $(VENV)/build.stamp: $(VENV)/run.stamp $(EXT)
 	@$(PY) setup.py --quiet build_ext --inplace
 	@touch $@
 
+# Where the environment forbids Python to keep bytecode, every start would compile all modules anew.
+$(VENV)/bytecode.stamp: $(CODE) | $(PY)
+	@$(PY) -m compileall -q slasshy_rpc
+	@touch $@
+
 # ── checks ──
 
 lint: build $(VENV)/test.stamp ## ruff, mypy --strict, import contracts, Cython lint, the engine's stub
@@ -57,7 +63,7 @@ lint: build $(VENV)/test.stamp ## ruff, mypy --strict, import contracts, Cython 
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint ext
-	$(BIN)/stubtest slasshy_rpc._engine
+	$(BIN)/stubtest slasshy_rpc._engine slasshy_rpc._channel
 
 format: build $(VENV)/test.stamp ## put every file into ruff's format
 	@$(BIN)/ruff format .

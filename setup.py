@@ -1,4 +1,4 @@
-"""Builds the compiled engine, slasshy_rpc._engine, from ext/.
+"""Builds the compiled engine, slasshy_rpc._channel and slasshy_rpc._engine, from ext/.
 
 Owns: compiler flags and the debug and sanitizer switches. Never: metadata, which is in pyproject.toml.
 
@@ -21,6 +21,7 @@ from setuptools import Extension, setup
 DEBUG = os.environ.get("SLASSHY_DEBUG", "") not in ("", "0")
 KQUEUE = os.environ.get("SLASSHY_KQUEUE", "") not in ("", "0")
 SANITIZE = os.environ.get("SLASSHY_SANITIZE", "")
+NAMES = ("_channel", "_engine")
 LINUX = sys.platform.startswith("linux")
 
 
@@ -35,8 +36,8 @@ def choose_compiler() -> None:
         os.environ.setdefault("LDSHARED", f"{found} -shared" if LINUX else f"{found} -bundle -undefined dynamic_lookup")
 
 
-def engine() -> Extension:
-    """The one extension. It links only what the C library brings: libssl is opened at run time."""
+def extension(name: str) -> Extension:
+    """One of ours. It links only what the C library brings: libssl is opened at run time."""
     compile_args = ["-std=c11", "-fvisibility=hidden", "-Wall", "-Wno-unused-function"]
     link_args: list[str] = []
     macros: list[tuple[str, str | None]] = [("_GNU_SOURCE", None)] if LINUX else []
@@ -53,10 +54,10 @@ def engine() -> Extension:
     if KQUEUE:
         macros += [("SLASSHY_KQUEUE", None)]
     return Extension(
-        "slasshy_rpc._engine",
-        ["ext/_engine.pyx"],
+        f"slasshy_rpc.{name}",
+        [f"ext/{name}.pyx"],
         # Without this list the sdist lacks the sources, and a changed .pxd rebuilds nothing.
-        depends=sorted(glob.glob("ext/*.p*") + glob.glob("ext/*.h")),
+        depends=sorted([*glob.glob("ext/*.p*"), *glob.glob("slasshy_rpc/*.pxd")]),
         include_dirs=["ext", *(["/usr/include/kqueue"] if KQUEUE else [])],
         libraries=[*(["pthread", "dl"] if LINUX else []), *(["kqueue"] if KQUEUE else [])],
         define_macros=macros,
@@ -68,9 +69,9 @@ def engine() -> Extension:
 choose_compiler()
 setup(
     ext_modules=cythonize(
-        [engine()],
+        [extension(name) for name in NAMES],
         build_dir="build/debug" if DEBUG else "build/cython",
-        include_path=["ext"],
+        include_path=["ext", "."],
         annotate=DEBUG,
         compiler_directives={"language_level": 3, "linetrace": DEBUG, "auto_pickle": False, "autotestdict": False},
     )

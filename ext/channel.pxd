@@ -14,7 +14,7 @@ from openssl cimport (
     SL_SSL_WANT_WRITE,
     SL_SSL_ZERO_RETURN,
     SSL,
-    ossl,
+    ossl_t,
 )
 
 cdef extern from *:
@@ -49,6 +49,7 @@ cdef enum:
 cdef struct channel_t:
     int fd
     SSL *ssl            # NULL: plain
+    ossl_t *tls         # libssl, where there is TLS
     int wants           # SL_READ or SL_WRITE, after IO_AGAIN
     int os_error
     char message[160]
@@ -65,7 +66,7 @@ cdef inline void channel_blame(channel_t *self, const char *text) noexcept nogil
 cdef inline ssize_t channel_tls_result(channel_t *self, int result) noexcept nogil:
     """What a failed SSL call means, as one of the IO codes."""
     cdef int error = errno
-    cdef int kind = ossl.SSL_get_error(self.ssl, result)
+    cdef int kind = self.tls.SSL_get_error(self.ssl, result)
     cdef const char *text
     cdef long verified
     if kind == SL_SSL_WANT_READ:
@@ -82,14 +83,14 @@ cdef inline ssize_t channel_tls_result(channel_t *self, int result) noexcept nog
             return IO_SOCKET
         channel_blame(self, b"the peer closed the connection without a TLS close notification")
         return IO_TLS
-    text = ossl.ERR_reason_error_string(ossl.ERR_get_error())
+    text = self.tls.ERR_reason_error_string(self.tls.ERR_get_error())
     if text == NULL:
         text = b"unknown TLS error"
     # Only then is the certificate to blame: without verification the result is kept, but nothing follows from it.
     if strcmp(text, b"certificate verify failed") == 0:
-        verified = ossl.SSL_get_verify_result(self.ssl)
+        verified = self.tls.SSL_get_verify_result(self.ssl)
         if verified:
-            text = ossl.X509_verify_cert_error_string(verified)
+            text = self.tls.X509_verify_cert_error_string(verified)
     channel_blame(self, text)
     return IO_TLS
 
@@ -119,10 +120,10 @@ cdef inline ssize_t channel_recv(channel_t *self, void *data, size_t size) noexc
                 return IO_AGAIN
             self.os_error = errno
             return IO_SOCKET
-    ossl.ERR_clear_error()
+    self.tls.ERR_clear_error()
     got = 0
     sl_errno_clear()
-    if ossl.SSL_read_ex(self.ssl, data, size, &got) == 1:
+    if self.tls.SSL_read_ex(self.ssl, data, size, &got) == 1:
         return got
     return channel_tls_result(self, 0)
 
@@ -142,9 +143,9 @@ cdef inline ssize_t channel_send(channel_t *self, const void *data, size_t size)
                 return IO_AGAIN
             self.os_error = errno
             return IO_SOCKET
-    ossl.ERR_clear_error()
+    self.tls.ERR_clear_error()
     sent = 0
     sl_errno_clear()
-    if ossl.SSL_write_ex(self.ssl, data, size, &sent) == 1:
+    if self.tls.SSL_write_ex(self.ssl, data, size, &sent) == 1:
         return sent
     return channel_tls_result(self, 0)

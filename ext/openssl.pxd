@@ -49,7 +49,10 @@ cdef extern from *:
         X(const char *, ERR_reason_error_string, (unsigned long))
 
     #define SL_SSL_DECLARE(type, name, arguments) type (*name) arguments;
-    static struct { SL_SSL_TABLE(SL_SSL_DECLARE) } ossl;
+    typedef struct { SL_SSL_TABLE(SL_SSL_DECLARE) } ossl_t;
+
+    /* The one of _channel; the engine reaches it through the channel. */
+    static ossl_t ossl __attribute__((unused));
 
     /* libssl's own would ask at the terminal and wait. */
     static int sl_ssl_no_password(char *buffer, int size, int writing, void *data) { return -1; }
@@ -58,7 +61,7 @@ cdef extern from *:
 
     /* Returns NULL when every function was bound, else what is missing. The table is filled only as a whole. */
     static const char *sl_ssl_bind(const char *path) {
-        __typeof__(ossl) found;
+        ossl_t found;
         void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         if (!library) return "it cannot be loaded";
     #define SL_SSL_FIND(type, name, arguments) \\
@@ -84,7 +87,7 @@ cdef extern from *:
         SL_SSL_VERIFY_PEER
         SL_SSL_PEM
         SL_SSL_PARTIAL_WRITE_AND_MOVING_BUFFER
-    cdef struct ossl_t:
+    ctypedef struct ossl_t:
         const void *(*TLS_client_method)() noexcept nogil
         SSL_CTX *(*SSL_CTX_new)(const void *) noexcept nogil
         void (*SSL_CTX_free)(SSL_CTX *) noexcept nogil

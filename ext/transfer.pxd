@@ -21,7 +21,6 @@ from atomic cimport (
 from body cimport BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, CHUNK_BAD, chunk_decode
 from channel cimport IO_AGAIN, IO_EOF, IO_SOCKET, IO_TLS, channel_recv, channel_t
 from loop cimport SL_READ
-from openssl cimport ossl
 from pace cimport pace_spend, pace_t, pace_take
 from writer cimport live_ceiling, live_floor, live_mark, live_t, write_all
 
@@ -263,6 +262,6 @@ cdef inline int transfer_pump(transfer_t *self) noexcept nogil:
         if channel.ssl == NULL and n < want and channel.pending == NULL:
             return R_RUNNING    # the socket is empty: the next recv would only say so
     # The turn is over. No poll reports the bytes that libssl or the head's reader took from the socket already.
-    if channel.pending != NULL or (channel.ssl != NULL and ossl.SSL_pending(channel.ssl) > 0):
+    if channel.pending != NULL or (channel.ssl != NULL and channel.tls.SSL_pending(channel.ssl) > 0):
         self.wake_ns = now_ns()
     return R_RUNNING

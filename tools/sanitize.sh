@@ -10,7 +10,7 @@ copy=build/sanitize-$(echo "$kind" | tr , -)
 mkdir -p "$copy"
 rm -rf "$copy/slasshy_rpc" "$copy/tests" "$copy/ext"
 cp -R slasshy_rpc tests ext setup.py pyproject.toml conftest.py README.md LICENSE "$copy"
-rm -f "$copy"/slasshy_rpc/_engine.*.so
+rm -f "$copy"/slasshy_rpc/_*.so
 cd "$copy"
 SLASSHY_SANITIZE=$kind "$python" setup.py --quiet build_ext --inplace --force
 
