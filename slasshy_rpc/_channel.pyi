@@ -60,6 +60,6 @@ class Channel:
         """Bytes, b'' at the end of the stream; None: wait for ``wants``. Raises TlsError, OSError."""
     def stale(self) -> bool:
         """True if an idle channel was closed by the peer or holds bytes nobody asked for."""
-    def begin_body(self, framing: int, length: int, prefix: bytes = b"") -> None:
+    def begin_body(self, framing: int, length: int, prefix: Buffer = b"") -> None:
         """A head was read: what follows (``prefix`` first) is a body of ``length`` bytes (LENGTH only)."""
     def close(self) -> None: ...

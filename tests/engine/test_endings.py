@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from slasshy_rpc import _engine
-from slasshy_rpc._engine import BLOCK, CHUNKED, UNBOUNDED, Channel, LiveMap
+from slasshy_rpc._engine import BLOCK, CHUNKED, UNBOUNDED, Channel, LiveMap, Transfer
 from tests.engine.rig import SENTINEL, Rig, Target, await_, feeding, pair, pattern, reset, tcp_pair
 
 SIZE = 1 << 20
@@ -302,6 +303,10 @@ def test_live_map_marks_whole_blocks(
     channel.close()
 
 
+def flushed_past(transfer: Transfer, position: int) -> bool:
+    return transfer.flushed > position
+
+
 def test_live_map_grows_with_the_flushes_only(rig: Rig, target: Target) -> None:
     """Never marks what is received and not written yet."""
     bitmap = bytearray(8)
@@ -311,7 +316,7 @@ def test_live_map_grows_with_the_flushes_only(rig: Rig, target: Target) -> None:
     for size in (BLOCK, BLOCK - 1, 1, 5 * BLOCK + 7):
         peer.sendall(pattern(size))
         before = transfer.flushed
-        await_(lambda before=before: transfer.flushed > before, "an aged flush", 5)
+        await_(partial(flushed_past, transfer, before), "an aged flush", 5)
         assert len(marks(bitmap)) == transfer.flushed // BLOCK
     channel_position = transfer.position
     transfer.cancel()

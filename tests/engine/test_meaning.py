@@ -1,8 +1,9 @@
-"""The engine against its plain Python twin: the same stream, cut anywhere, ends in the same bytes and the same words."""
+"""The engine against its plain Python twin: the same stream, cut anywhere, ends in the same bytes and reason."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import socket
 import threading
@@ -141,13 +142,15 @@ def agree(script: Script, tmp_path: Path) -> Outcome:
 
 def cut(stream: bytes, places: list[int]) -> tuple[bytes, ...]:
     marks = [0, *sorted(place % (len(stream) + 1) for place in places), len(stream)]
-    return tuple(stream[a:b] for a, b in zip(marks, marks[1:], strict=False) if a < b)
+    return tuple(stream[a:b] for a, b in itertools.pairwise(marks) if a < b)
 
 
 def chunked(chunks: list[bytes], *, extension: bytes = b"", trailers: bytes = b"", upper: bool = False) -> bytes:
     sizes = [f"{len(chunk):X}" if upper else f"{len(chunk):x}" for chunk in chunks]
     parts = [
-        size.encode() + extension + b"\r\n" + chunk + b"\r\n" for size, chunk in zip(sizes, chunks, strict=True) if chunk
+        size.encode() + extension + b"\r\n" + chunk + b"\r\n"
+        for size, chunk in zip(sizes, chunks, strict=True)
+        if chunk
     ]
     return b"".join(parts) + b"0" + extension + b"\r\n" + trailers + b"\r\n"
 
@@ -191,9 +194,7 @@ def test_until_the_peer_closes(
     to = max(offset + body + end * 1000, offset + 1) if known else UNBOUNDED
     outcome = agree(Script(CLOSE, 0, cut(stream[prefix:], places), offset, to, stream[:prefix]), tmp_path)
     assert outcome.content[offset : outcome.flushed] == stream[: to - offset]
-    assert outcome.reason == (
-        _engine.COMPLETE if not known else _engine.BOUND if to - offset <= body else _engine.EOF
-    )
+    assert outcome.reason == (_engine.COMPLETE if not known else _engine.BOUND if to - offset <= body else _engine.EOF)
 
 
 @quick
@@ -238,7 +239,9 @@ def test_chunks(
         st.binary(max_size=60),
         st.text(alphabet="0123456789aF;\r\n xG:\t", max_size=60).map(str.encode),
         st.lists(
-            st.sampled_from([b"5\r\n", b"hello", b"\r\n", b"0\r\n", b"A: b\r\n", b"\n", b"\r", b"a;x\r\n", b"0123456789"]),
+            st.sampled_from(
+                [b"5\r\n", b"hello", b"\r\n", b"0\r\n", b"A: b\r\n", b"\n", b"\r", b"a;x\r\n", b"0123456789"]
+            ),
             max_size=12,
         ).map(b"".join),
     ),
@@ -284,7 +287,9 @@ def test_one_chunk_of_any_size(tmp_path: Path, size: int) -> None:
 def test_ten_thousand_chunks_of_a_byte(tmp_path: Path) -> None:
     payload = pattern(10_000)
     stream = chunked([payload[i : i + 1] for i in range(len(payload))])
-    outcome = agree(Script(CHUNKED, 0, cut(stream, [random.Random(7).randrange(len(stream)) for _ in range(50)])), tmp_path)
+    outcome = agree(
+        Script(CHUNKED, 0, cut(stream, [random.Random(7).randrange(len(stream)) for _ in range(50)])), tmp_path
+    )
     assert outcome.reason == _engine.COMPLETE
     assert outcome.content[:10_000] == payload
 

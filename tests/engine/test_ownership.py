@@ -61,7 +61,8 @@ def test_shrink_race(tmp_path: Path, seed: int, threads: int) -> None:
         floods = [Flood(seed * 10 + i, data) for i in range(2)]
         half = SIZE // 2
         transfers = [
-            rig.receive(flood.channel, target.fd, i * half, (i + 1) * half, length=half) for i, flood in enumerate(floods)
+            rig.receive(flood.channel, target.fd, i * half, (i + 1) * half, length=half)
+            for i, flood in enumerate(floods)
         ]
         given = [0, 0]
         asked = 0
@@ -184,8 +185,8 @@ def test_ten_thousand_cancels(tmp_path: Path) -> None:
             transfer.cancel()
             rig.settle(transfer)
             assert transfer.reason == _engine.CANCELLED
+            transfer.cancel()  # after its end: nothing happens
         assert time.monotonic() - began < PATIENCE
-        transfer.cancel()  # long after its end: nothing happens
         channel.close()
         peer.close()
 
@@ -275,5 +276,3 @@ def test_the_rest_of_a_body_can_be_received_by_another_transfer(tmp_path: Path) 
         assert target.read() == data
         channel.close()
         peer.close()
-
-

@@ -5,14 +5,15 @@ Bounds from above hold on any machine; bounds from below only ask that bytes flo
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from slasshy_rpc import _engine
-from slasshy_rpc._engine import Channel, Pace, Transfer
+from slasshy_rpc._engine import Pace, Transfer
 from tests.engine.rig import Rig, Target, await_, feeding, pair, pattern
 
 SIZE = 8 << 20
@@ -62,26 +63,22 @@ def test_chunked_bodies_keep_the_rate_too(tmp_path: Path) -> None:
             channel.close()
 
 
-def start(rig: Rig, target: Target, paces: list[Pace]) -> tuple[list[Transfer], list[Channel], list[feeding]]:
-    transfers, channels, feeders = [], [], []
-    for pace in paces:
-        channel, peer = pair()
-        feeder = feeding(peer, [pattern(SIZE)])
-        feeder.__enter__()
-        feeders.append(feeder)
-        channels.append(channel)
-        transfers.append(rig.receive(channel, target.fd, 0, SIZE, pace=pace))
-    return transfers, channels, feeders
-
-
-def stop(rig: Rig, transfers: list[Transfer], channels: list[Channel], feeders: list[feeding]) -> None:
-    for transfer in transfers:
-        transfer.cancel()
-    rig.settle(*transfers)
-    for channel in channels:
-        channel.close()
-    for feeder in feeders:
-        feeder.__exit__(None, None, None)
+@contextlib.contextmanager
+def flooded(rig: Rig, target: Target, paces: list[Pace]) -> Iterator[list[Transfer]]:
+    """A transfer for each pace, with more on its way than it takes; cancelled afterwards, if need be."""
+    with contextlib.ExitStack() as stack:
+        transfers = []
+        for pace in paces:
+            channel, peer = pair()
+            stack.enter_context(feeding(peer, [pattern(SIZE)]))
+            stack.callback(channel.close)
+            transfers.append(rig.receive(channel, target.fd, 0, SIZE, pace=pace))
+        try:
+            yield transfers
+        finally:
+            for transfer in transfers:
+                transfer.cancel()
+            rig.settle(*transfers)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -91,40 +88,37 @@ def test_parent_limit_holds_for_all_together(tmp_path: Path, threads: int) -> No
     whole = Pace(rate)
     with Rig(threads=threads) as rig, Target(tmp_path / "file", SIZE) as target:
         paces = [Pace(0, whole), Pace(0, whole), Pace(10_000_000, whole), whole]
-        transfers, channels, feeders = start(rig, target, paces)
-        seen = watch(1.5, lambda: sum(t.position for t in transfers), rate)
-        assert seen > rate * 0.5
-        shares = [t.position for t in transfers]
-        assert min(shares) > sum(shares) / 20, f"one of them starves: {shares}"
-        stop(rig, transfers, channels, feeders)
+        with flooded(rig, target, paces) as transfers:
+            seen = watch(1.5, lambda: sum(t.position for t in transfers), rate)
+            assert seen > rate * 0.5
+            shares = [t.position for t in transfers]
+            assert min(shares) > sum(shares) / 20, f"one of them starves: {shares}"
 
 
 def test_own_limit_holds_below_a_wide_parent(tmp_path: Path) -> None:
     whole = Pace(50_000_000)
-    with Rig() as rig, Target(tmp_path / "file", SIZE) as target:
-        transfers, channels, feeders = start(rig, target, [Pace(300_000, whole), Pace(0, whole)])
+    paces = [Pace(300_000, whole), Pace(0, whole)]
+    with Rig() as rig, Target(tmp_path / "file", SIZE) as target, flooded(rig, target, paces) as transfers:
         rig.settle(transfers[1])
         assert transfers[1].reason == _engine.COMPLETE
         watch(0.5, lambda: transfers[0].position, 300_000)
-        stop(rig, transfers[:1], channels, feeders)
 
 
 def test_rate_is_changed_live(tmp_path: Path) -> None:
     with Rig() as rig, Target(tmp_path / "file", SIZE) as target:
         pace = Pace(100_000)
-        transfers, channels, feeders = start(rig, target, [pace])
-        transfer = transfers[0]
-        watch(0.4, lambda: transfer.position, 100_000)
-        pace.rate = 1_000_000
-        assert pace.rate == 1_000_000
-        assert watch(0.5, lambda: transfer.position, 1_000_000) > 200_000
-        pace.rate = 50_000
-        watch(0.4, lambda: transfer.position, 50_000)
-        pace.rate = 0
-        rig.settle(transfer, seconds=10)
-        assert transfer.reason == _engine.COMPLETE
-        assert target.read() == pattern(SIZE)
-        stop(rig, [], channels, feeders)
+        with flooded(rig, target, [pace]) as transfers:
+            transfer = transfers[0]
+            watch(0.4, lambda: transfer.position, 100_000)
+            pace.rate = 1_000_000
+            assert pace.rate == 1_000_000
+            assert watch(0.5, lambda: transfer.position, 1_000_000) > 200_000
+            pace.rate = 50_000
+            watch(0.4, lambda: transfer.position, 50_000)
+            pace.rate = 0
+            rig.settle(transfer, seconds=10)
+            assert transfer.reason == _engine.COMPLETE
+            assert target.read() == pattern(SIZE)
 
 
 def test_lifting_the_limit_while_it_is_used(tmp_path: Path) -> None:
@@ -132,18 +126,17 @@ def test_lifting_the_limit_while_it_is_used(tmp_path: Path) -> None:
     with Rig(threads=2) as rig, Target(tmp_path / "file", SIZE) as target:
         whole = Pace(0)
         paces = [Pace(0, whole) for _ in range(4)]
-        transfers, channels, feeders = start(rig, target, paces)
-        turn = 0
-        while any(t.reason == _engine.RUNNING for t in transfers) and turn < 100_000:
-            whole.rate = 3_000_000 if turn % 3 else 0
-            paces[turn % 4].rate = 1_000_000 if turn % 2 else 0
-            turn += 1
-        for pace in (whole, *paces):
-            pace.rate = 0
-        rig.settle(*transfers)
-        assert {t.reason for t in transfers} == {_engine.COMPLETE}
-        assert target.read() == pattern(SIZE)
-        stop(rig, [], channels, feeders)
+        with flooded(rig, target, paces) as transfers:
+            turn = 0
+            while any(t.reason == _engine.RUNNING for t in transfers) and turn < 100_000:
+                whole.rate = 3_000_000 if turn % 3 else 0
+                paces[turn % 4].rate = 1_000_000 if turn % 2 else 0
+                turn += 1
+            for pace in (whole, *paces):
+                pace.rate = 0
+            rig.settle(*transfers)
+            assert {t.reason for t in transfers} == {_engine.COMPLETE}
+            assert target.read() == pattern(SIZE)
 
 
 def test_the_lowest_rate_goes_on(tmp_path: Path) -> None:
@@ -177,5 +170,5 @@ def test_what_a_pace_is() -> None:
     assert pace.rate == 0
     with pytest.raises(ValueError, match="0 or more"):
         pace.rate = -5
-    pace.__init__(5, pace)  # type: ignore[misc]  # on purpose: a pace that is its own parent would never end
+    Pace.__init__(pace, 5, pace)  # a pace that is its own parent would never end
     assert pace.rate == 0
