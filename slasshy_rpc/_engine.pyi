@@ -1,6 +1,6 @@
 """The Python-visible face of the compiled engine (ext/_engine.pyx)."""
 
-from typing import Final, Self, final
+from typing import Final, final
 
 from typing_extensions import Buffer
 
