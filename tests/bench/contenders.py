@@ -60,7 +60,7 @@ class Contender:
 
 
 def _aria2_like(task: Task, connections: int) -> list[str]:
-    common = ["--no-conf", "-q", "-k1M", f"-d{task.folder}"]
+    common = ["--no-conf", "-q", f"-d{task.folder}"]
     if task.tls:
         common.append(f"--ca-certificate={task.authority}")
     if task.many:
@@ -69,16 +69,17 @@ def _aria2_like(task: Task, connections: int) -> list[str]:
 
 
 def _slasshy(python: str, task: Task) -> Command:
+    # Without -k1M: it is the default, and given by a user it forbids all smaller cuts, those at the end too.
     return [python, "-m", "slasshy_rpc", *_aria2_like(task, task.connections)]
 
 
 def _aria2c(binary: str, task: Task) -> Command:
     # 16 connections to one server are aria2c's own limit, and its min-split-size cannot go below 1 MiB.
-    return [binary, "--file-allocation=falloc", *_aria2_like(task, min(task.connections, 16))]
+    return [binary, "--file-allocation=falloc", "-k1M", *_aria2_like(task, min(task.connections, 16))]
 
 
 def _aria2_next(binary: str, task: Task) -> Command:
-    return [binary, *_aria2_like(task, task.connections)]
+    return [binary, "-k1M", *_aria2_like(task, task.connections)]
 
 
 def _axel(binary: str, task: Task) -> Command:

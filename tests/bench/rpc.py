@@ -99,10 +99,11 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self._port = int(probe.getsockname()[1])
         self.folder = emptied(course.field.out)
-        own = ["-m", "slasshy_rpc"] if contender.name == "slasshy" else []
+        own = {"slasshy": ["-m", "slasshy_rpc"], "aria2c": ["--file-allocation=falloc", "-k1M"]}.get(
+            contender.name, ["-k1M"]
+        )
         options = ["--no-conf", "-q", "--enable-rpc", f"--rpc-listen-port={self._port}", f"--rpc-secret={SECRET}"]
-        falloc = ["--file-allocation=falloc"] if contender.name == "aria2c" else []
-        self._command = [contender.binary, *own, *options, *falloc, f"-d{self.folder}", f"-j{active}", "-k1M"]
+        self._command = [contender.binary, *own, *options, f"-d{self.folder}", f"-j{active}"]
         self._env = environment(emptied(course.scratch / "home"), course.nginx.authority)
         self._log = course.scratch / "server.txt"
         self.start_ms = 0.0
