@@ -9,21 +9,20 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from slasshy_rpc.disk import bits, control, livemap
-from slasshy_rpc.disk.bits import BLOCK, Range
+from slasshy_rpc.disk.bits import BLOCK
 from slasshy_rpc.plan.ranges import Ranges
 from tests.support.behaviour import Behaviour, Seen
 from tests.support.certs import Certificates
-from tests.support.content import Content
 from tests.support.origin import Origin
 from tests.support.process import Server
+from tests.support.remains import asked, controlled, marked, overlap, same_blocks
 
 MIB = 1 << 20
 KILLS = int(os.environ.get("SLASSHY_KILLS", "4"))
@@ -92,42 +91,9 @@ def options(tmp_path: Path, certificates: Certificates) -> list[str]:
     ]
 
 
-def same_blocks(path: Path, content: Content) -> Ranges:
-    """Which whole blocks of the file at ``path`` are as they should be."""
-    found = Ranges()
-    if path.exists():
-        with path.open("rb") as file:
-            for start in range(0, content.length, BLOCK):
-                if file.read(BLOCK) == content.slice(start, start + BLOCK):
-                    found.add(start, min(start + BLOCK, content.length))
-    return found
-
-
-def claimed(path: Path, live_dir: Path) -> tuple[list[Range], list[Range]]:
-    """What the control file and the live map say is on disk."""
-    found = control.load(str(path) + ".aria2")
-    live = live_dir / (livemap.key_for(str(path)) + livemap.SUFFIX)
-    if found is None or not live.exists():
-        return list(found.done) if found else [], []
-    units = bits.runs(memoryview(live.read_bytes())[livemap.HEADER_SIZE :], bits.count(found.total_length, BLOCK))
-    return list(found.done), [(first * BLOCK, min(last * BLOCK, found.total_length)) for first, last in units]
-
-
-def overlap(one: Iterable[Range], other: Iterable[Range]) -> int:
-    """Bytes that are in both."""
-    first, second = Ranges(one), Ranges(other)
-    return first.total + second.total - Ranges([*first, *second]).total
-
-
-def asked(seen: Iterable[Seen], length: int) -> Ranges:
-    """All the bytes that these requests ask for."""
-    spans = [one.range or (0, None) for one in seen]
-    return Ranges((max(0, first), length if last is None else last + 1) for first, last in spans)
-
-
 def assert_true(path: Path, live_dir: Path, on_disk: Ranges) -> None:
     """Nothing is recorded as done that is not in the file."""
-    for name, ranges in zip(("control file", "live map"), claimed(path, live_dir), strict=True):
+    for name, ranges in (("control file", controlled(path)), ("live map", marked(path, live_dir, LENGTH))):
         for start, end in ranges:
             assert overlap([(start, end)], on_disk) == end - start, f"the {name} claims {start}-{end} in vain"
 
