@@ -23,6 +23,8 @@ from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.plan import naming
+from slasshy_rpc.plan.ranges import Ranges
+from slasshy_rpc.plan.record import Cadence
 from slasshy_rpc.plan.retry import pause
 from slasshy_rpc.plan.segments import SegmentMap
 from slasshy_rpc.plan.sources import Source, choose
@@ -283,15 +285,23 @@ class SegmentedJob:
 
     async def _keep_records(self, file: LocalFile) -> None:
         """Save the control file again and again; a save that takes long makes the next one wait as long."""
-        pause = interval = file.rules.save_interval
+        crew = self._crew
+        cadence = Cadence()
+        wait = interval = file.rules.save_interval
         while interval:
-            await asyncio.sleep(pause)
+            await asyncio.sleep(wait)
+            solid = Ranges(crew.solid())
+            left = crew.ledger.length - crew.received
+            if file.durable and not cadence.worth(solid.total, left, crew.speed.rate()):
+                continue
             began = clock.monotonic()
             try:
-                await self._off_loop(file.save, self._crew.solid())
+                await self._off_loop(file.save, solid)
             except DownloadError as error:
                 log.warning("%s", error)
-            pause = max(interval, clock.monotonic() - began)
+            took = clock.monotonic() - began
+            cadence.note(solid.total, took)
+            wait = max(interval, took)
 
     async def _matches(self, file: LocalFile, length: int) -> bool:
         """Whether the file has the digest that was given."""
