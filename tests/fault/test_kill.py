@@ -1,6 +1,6 @@
 """kill -9 at random moments: what is on disk is known, the rest is fetched, and the file is exact in the end.
 
-SLASSHY_KILLS is how often each scheme is killed (4), SLASSHY_SEED where the moments come from.
+SLASSHY_KILLS is how often each scheme is killed in the middle (2), besides five times in a row, SLASSHY_SEED where the moments come from.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +21,11 @@ from slasshy_rpc.plan.ranges import Ranges
 from tests.support.behaviour import Behaviour, Seen
 from tests.support.certs import Certificates
 from tests.support.origin import Origin
-from tests.support.process import Server
+from tests.support.process import PATIENCE, Command, Server, run
 from tests.support.remains import asked, controlled, marked, overlap, same_blocks
 
 MIB = 1 << 20
-KILLS = int(os.environ.get("SLASSHY_KILLS", "4"))
+KILLS = int(os.environ.get("SLASSHY_KILLS", "2"))
 SEED = int(os.environ.get("SLASSHY_SEED", "20"))
 CONNECTIONS = 16
 
@@ -137,7 +137,7 @@ def kill_and_resume(
     moment = random.Random(seed).uniform(2.0 if power_cut else 0.0, 0.95 * lasts)
     with Server(*options) as server, sampled(origin, f"/{name}") as samples:
         server.add(url)
-        origin.wait(lambda one: bool(one.requests(f"/{name}")))
+        origin.wait(requested(name, 0))
         time.sleep(moment)
         killed = time.monotonic()
         server.kill()
@@ -182,3 +182,94 @@ def test_without_live_maps_the_last_two_seconds_are_lost(origin: Origin, options
     for seed in range(SEED + 1000, SEED + 1000 + max(1, KILLS // 2)):
         kill_and_resume(origin, options, tmp_path, seed, figures, power_cut=True)
     print(f"without live maps: {figures}")
+
+
+def requested(name: str, count: int) -> Callable[[Origin], bool]:
+    """Whether the origin has seen more than ``count`` requests for ``name``."""
+    return lambda one: len(one.requests(f"/{name}")) > count
+
+
+def begun(path: Path, mark: str) -> bool:
+    """Whether a download has come as far as ``mark``: something that one of its first steps makes."""
+    if mark == "control file":
+        return Path(f"{path}.aria2").exists()
+    return path.exists() and (mark == "target" or path.stat().st_size == LENGTH)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.002], ids=["at once", "a moment later"])
+@pytest.mark.parametrize("mark", ["request", "control file", "target", "allocation", "others' requests"])
+def test_killed_at_the_very_start(origin: Origin, options: list[str], tmp_path: Path, mark: str, pause: float) -> None:
+    """As soon as a step is seen to be taken, or a moment after it."""
+    path, live_dir = tmp_path / "files" / "f.bin", tmp_path / "state" / "live"
+    faucet = Faucet(RATE)
+    url = origin.serve("/f.bin", length=LENGTH, behaviour=faucet)
+    with Command(*options, url) as command:
+        if mark == "request":
+            origin.wait(requested("f.bin", 0))
+        elif mark == "others' requests":
+            origin.wait(requested("f.bin", 2))
+        else:
+            watch(command, lambda: begun(path, mark))
+        time.sleep(pause)
+        command.kill()
+    on_disk = same_blocks(path, origin.content("/f.bin"))
+    assert_true(path, live_dir, on_disk)
+    count = len(origin.requests())
+    faucet.rate = 0
+    code, said = run(*options, url)
+    assert code == 0, said
+    assert origin.content("/f.bin").difference(path) is None
+    assert [one.name for one in path.parent.iterdir()] == ["f.bin"]
+    assert overlap(asked(origin.requests()[count:], LENGTH), on_disk) <= CONNECTIONS * BLOCK + SLICE
+
+
+def test_killed_again_and_again(served: Origin, options: list[str], tmp_path: Path) -> None:
+    """Each one continues what the one before it left, and is killed in turn, soon after one of its first requests."""
+    chance = random.Random(SEED)
+    path, live_dir = tmp_path / "files" / "f.bin", tmp_path / "state" / "live"
+    faucet = Faucet(SLOW_RATE)
+    url = served.serve("/f.bin", length=LENGTH, seed=SEED, behaviour=faucet)
+    content = served.content("/f.bin")
+    on_disk = Ranges()
+    for _ in range(5):
+        count = len(served.requests())
+        with Command(*options, url) as command:
+            served.wait(requested("f.bin", count + chance.randrange(CONNECTIONS)))
+            time.sleep(chance.uniform(0.0, 0.4))
+            command.kill()
+        assert overlap(asked(served.requests()[count:], LENGTH), on_disk) <= CONNECTIONS * BLOCK + SLICE
+        before, on_disk = on_disk, same_blocks(path, content)
+        assert overlap(before, on_disk) == before.total, "bytes that were there are gone"
+        assert_true(path, live_dir, on_disk)
+    faucet.rate = 0
+    code, said = run(*options, url)
+    assert code == 0, said
+    assert content.difference(path) is None
+    assert [one.name for one in path.parent.iterdir()] == ["f.bin"]
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.004, 0.016, 0.06])
+def test_killed_at_the_very_end(origin: Origin, options: list[str], tmp_path: Path, delay: float) -> None:
+    """When the last byte has been sent: the file is complete or continued, and never there twice."""
+    path = tmp_path / "files" / "f.bin"
+    url = origin.serve("/f.bin", length=LENGTH, behaviour=Behaviour(hold_at=100_000))
+    content = origin.content("/f.bin")
+    with Command(*options, "--file-sync=always", url) as command:
+        origin.wait(lambda one: one.sent() >= CONNECTIONS * 100_000)
+        origin.release("/f.bin")
+        origin.wait(lambda one: one.sent() >= LENGTH)
+        time.sleep(delay)
+        command.kill()
+    assert_true(path, tmp_path / "state" / "live", same_blocks(path, content))
+    code, said = run(*options, "--continue", url)
+    assert code == 0, said
+    assert content.difference(path) is None
+    assert [one.name for one in path.parent.iterdir()] == ["f.bin"]
+
+
+def watch(command: Command, ready: Callable[[], bool]) -> None:
+    """Return as soon as ``ready`` holds or the command has ended: looks without a pause, for moments that are short."""
+    end = time.monotonic() + PATIENCE
+    while not ready():
+        if not command.running or time.monotonic() > end:
+            raise TimeoutError(f"it never came so far:\n{command.said}")
