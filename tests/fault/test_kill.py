@@ -1,6 +1,7 @@
 """kill -9 at random moments: what is on disk is known, the rest is fetched, and the file is exact in the end.
 
-SLASSHY_KILLS is how often each scheme is killed in the middle (2), besides five times in a row, SLASSHY_SEED where the moments come from.
+SLASSHY_KILLS is how often each scheme is killed in the middle (2), besides five times in a row; SLASSHY_SEED says where
+the moments come from.
 """
 
 from __future__ import annotations
