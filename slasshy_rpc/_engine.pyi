@@ -15,6 +15,35 @@ from slasshy_rpc._channel import TlsError as TlsError
 from slasshy_rpc._channel import load_tls as load_tls
 from slasshy_rpc._channel import tls_library as tls_library
 
+__all__ = [
+    "BAD_CHUNK",
+    "BLOCK",
+    "BOUND",
+    "CANCELLED",
+    "CHUNKED",
+    "CLOSE",
+    "COMPLETE",
+    "EOF",
+    "LENGTH",
+    "READ",
+    "RUNNING",
+    "SOCKET_ERROR",
+    "STALLED",
+    "TLS_ERROR",
+    "UNBOUNDED",
+    "WRITE",
+    "WRITE_ERROR",
+    "Channel",
+    "Engine",
+    "LiveMap",
+    "Pace",
+    "TlsContext",
+    "TlsError",
+    "Transfer",
+    "load_tls",
+    "tls_library",
+]
+
 # Why a Transfer ended.
 RUNNING: Final[int]
 COMPLETE: Final[int]  # the end was reached, and the body ended there too
