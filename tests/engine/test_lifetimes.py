@@ -243,9 +243,8 @@ def test_dropping_what_runs(tmp_path: Path, first: str) -> None:
                 if first == "all":
                     assert gone() is None, "nobody holds the engine, and it lives on"
                 assert bool(held) == (first != "all")
-                for thing in held:
-                    if isinstance(thing, Engine):
-                        thing.close()
+                for left in [thing for thing in held if isinstance(thing, Engine)]:
+                    left.close()
                 del held
                 gc.collect()
         written = target.read()
