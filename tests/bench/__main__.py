@@ -109,7 +109,7 @@ def run(given: argparse.Namespace, scratch: Path) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Exit code 0: every run of every contender was good; 1: some were not; 2: the bench could not start."""
+    """Exit code 0: all runs were good, but for crashes of axel; 1: some were not; 2: the bench could not start."""
     given = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server and the scratch folder go on every way out
     scratch = Path(tempfile.mkdtemp(prefix="bench-", dir=given.dir))
@@ -129,8 +129,14 @@ def main() -> int:
 
 
 def good(scenario: dict[str, Any]) -> bool:
-    """Whether every run of a scenario ended well."""
-    return all(run.get("ok", not run["note"]) for runs in scenario["runs"].values() for run in runs)
+    """Whether every run of a scenario ended well, as far as it can: axel 2.17 segfaults now and then.
+
+    Its crashes stay in the tables and the figures.
+    """
+    runs = [(who, run) for who, all_runs in scenario["runs"].items() for run in all_runs]
+    return all(
+        run.get("ok", not run["note"]) or (who, run["note"][:13]) == ("axel", "exit code 139") for who, run in runs
+    )
 
 
 if __name__ == "__main__":
