@@ -229,7 +229,7 @@ def test_things_that_were_never_set_up(tmp_path: Path) -> None:
 def test_dropping_what_runs(tmp_path: Path, first: str) -> None:
     """The collector may find engine, transfer and channel in a cycle: the threads end before anything is freed."""
     with Target(tmp_path / "file", 1 << 20) as target:
-        for i in range(30):
+        for i in range(12):
             engine = Engine(1 + i % 2)
             channel, peer = pair()
             channel.begin_body(LENGTH, 1 << 20)
