@@ -47,7 +47,7 @@ def smoke(artifact: Path, python: str) -> str:
         (base / "home").mkdir()
         data = random.Random(1).randbytes(SIZE)
         (base / "site" / "file.bin").write_bytes(data)
-        run(python, "-m", "venv", base / "venv", cwd=base)
+        run(os.path.abspath(python), "-m", "venv", base / "venv", cwd=base)
         binaries = base / "venv" / "bin"
         run(binaries / "python", "-m", "pip", "install", "--quiet", artifact, cwd=base)
         version = run(binaries / "slasshy-rpc", "--version", cwd=base).splitlines()[0]

@@ -15,12 +15,13 @@ STEP = 0.2
 
 
 class Speed:
-    """Bytes a second over the last three seconds, from a total that only grows."""
+    """Bytes a second over the last ``window`` seconds (three), from a total that only grows."""
 
-    __slots__ = ("_samples",)
+    __slots__ = ("_samples", "_window")
 
-    def __init__(self) -> None:
+    def __init__(self, window: float = WINDOW) -> None:
         self._samples: deque[tuple[float, int]] = deque()
+        self._window = window
 
     def note(self, now: float, total: int) -> None:
         """At ``now`` (seconds) ``total`` bytes had come."""
@@ -29,7 +30,7 @@ class Speed:
             samples[-1] = (now, total)
         else:
             samples.append((now, total))
-        while len(samples) > 2 and samples[1][0] <= now - WINDOW:
+        while len(samples) > 2 and samples[1][0] <= now - self._window:
             samples.popleft()
 
     def rate(self) -> float:

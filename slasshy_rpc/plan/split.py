@@ -16,8 +16,9 @@ from slasshy_rpc.plan.ranges import Range
 #: Cuts fall on multiples of this: what the control file can express (bytes).
 GRAIN = 16384
 
-#: The least that is worth a request of its own when a Segment is split again (bytes).
-RESPLIT_FLOOR = 256 * 1024
+#: The least that is worth a request of its own when a Segment is split again (bytes). Small, because what is left to
+#: the slowest Connection at the end is what everybody waits for; TOO_LATE keeps fast ones from being cut to crumbs.
+RESPLIT_FLOOR = 64 * 1024
 
 #: A Segment that will end by itself within this time is left alone (seconds).
 TOO_LATE = 0.15
@@ -77,17 +78,18 @@ def steal(busy: Iterable[Busy], own_rate: float, min_split_size: int = 0) -> tup
     ``min_split_size``, neither side of the cut may be smaller.
     """
     floor = max(RESPLIT_FLOOR, min_split_size)
+    kept = min_split_size or GRAIN
     victims = [
         # Stalled Segments all have an endless ETA: the longest of them comes first.
         (eta(one), one.end - one.position, index, one)
         for index, one in enumerate(busy)
-        if one.end - one.position >= 2 * floor and eta(one) >= TOO_LATE
+        if one.end - one.position >= kept + floor and eta(one) >= TOO_LATE
     ]
     if not victims:
         return None
     _, left, index, victim = max(victims, key=lambda ranked: ranked[:2])
     rates = victim.rate + own_rate
     keep = left * victim.rate / rates if rates > 0 else left / 2
-    keep = min(max(keep, min_split_size or GRAIN), left - floor)
+    keep = min(max(keep, kept), left - floor)
     cut = -(-(victim.position + int(keep)) // GRAIN) * GRAIN
     return (index, cut) if victim.position < cut < victim.end else None

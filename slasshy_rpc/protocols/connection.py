@@ -21,6 +21,9 @@ from slasshy_rpc.protocols.opener import Arrival
 if typing.TYPE_CHECKING:
     from slasshy_rpc.protocols.crew import Crew
 
+#: A Connection's speed is that of the last second: what it does now says when it will end.
+RECENT = 1.0
+
 
 class Connection:
     """Runs until the crew has no Segment for it, or until it has failed too often."""
@@ -33,7 +36,7 @@ class Connection:
         self.transfer: _engine.Transfer | None = None
         self.tries = 0
         self.since = clock.monotonic()
-        self.speed = Speed()
+        self.speed = Speed(RECENT)
         self._brought = 0
         self._arrival = arrival
         self._blame: DownloadError | None = None
@@ -99,6 +102,7 @@ class Connection:
         if self._arrival is None or self._arrival.position != segment.position:
             await self.let_go()
             self._arrival = await self._open(segment)
+            self.speed.clear()  # another stream may be of another speed
         arrival = self._arrival
         arrival.fresh = False
         transfer, ended = self.crew.receive(arrival.channel, segment)

@@ -51,18 +51,19 @@ busy = st.builds(
 
 @given(st.lists(busy, max_size=16), st.floats(0, 1e10), st.just(0) | st.integers(1, 64).map(lambda n: n * MIB))
 def test_a_stolen_part_is_worth_it(busy: list[Busy], own: float, least: int) -> None:
+    floor = max(RESPLIT_FLOOR, least)
     found = steal(busy, own, least)
     if found is None:
-        assert all(one.end - one.position < 2 * max(RESPLIT_FLOOR, least) or eta(one) < 1 for one in busy)
+        assert all(one.end - one.position < (least or GRAIN) + floor + GRAIN or eta(one) < 1 for one in busy)
         return
     index, cut = found
     victim = busy[index]
     assert victim.position < cut < victim.end
     assert cut % GRAIN == 0
-    assert victim.end - cut >= max(RESPLIT_FLOOR, least) - GRAIN
+    assert victim.end - cut >= floor - GRAIN
     if least:
         assert cut - victim.position >= least
-    splittable = [one for one in busy if one.end - one.position >= 2 * max(RESPLIT_FLOOR, least)]
+    splittable = [one for one in busy if one.end - one.position >= (least or GRAIN) + floor]
     assert eta(victim) == max(map(eta, splittable))
 
 
