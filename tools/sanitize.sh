@@ -32,5 +32,6 @@ export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/t
 [ -e tests/engine/tsan.supp ] || export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 export PYTHONMALLOC=malloc SLASSHY_SANITIZED=$kind
 echo "tests/engine under $kind"
+# -s: pytest would swallow the report of a process that the sanitizer ends.
 # The runtime wants the address layout that it knows: no randomisation.
-exec setarch "$(uname -m)" -R "$python" -m pytest -p no:cacheprovider -q --timeout=300 tests/engine "$@"
+exec setarch "$(uname -m)" -R "$python" -m pytest -p no:cacheprovider -q -s --timeout=300 tests/engine "$@"
