@@ -99,6 +99,15 @@ class Guard:
                 )
         return answer
 
+    def is_program_here(self, peer: str, headers: Mapping[str, str]) -> bool:
+        """Whether a program of this machine asks, and not a web page of somebody else.
+
+        It sends no Origin, or this server's own address, as Python's websocket-client does for aria2p.
+        """
+        origin, host = headers.get("Origin"), headers.get("Host")
+        own = origin is None or (host is not None and self._is_own_host(host) and self._is_same_origin(origin, host))
+        return own and is_loopback(peer)
+
     def hold(self, peer: str, refused: int) -> float:
         """Seconds to keep back an answer to ``peer``, which just tried ``refused`` (1 or more) wrong tokens.
 

@@ -67,9 +67,10 @@ class HttpFace:
             return await self._websocket(request, answer_headers)
         return web.Response(status=404, headers=answer_headers)
 
-    async def close_websockets(self) -> None:
-        """End every WebSocket with code 1001."""
-        await asyncio.gather(*(conversation.close() for conversation in self._conversations), return_exceptions=True)
+    def close_websockets(self) -> None:
+        """Hang up on every WebSocket."""
+        for conversation in self._conversations:
+            conversation.close()
 
     async def _post(self, request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
         headers["Content-Type"] = "application/json-rpc"

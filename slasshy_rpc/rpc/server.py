@@ -70,7 +70,7 @@ class RpcServer:
             self._listeners.close()
             self._listeners = None
         if self._face is not None:
-            await self._face.close_websockets()
+            self._face.close_websockets()
             self._face = None
         if self._web is not None:
             await self._web.shutdown(_LAST_WORDS)

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.web import WSMsgType
 
 from slasshy_rpc.rpc.call import Visit
-from slasshy_rpc.rpc.guard import Guard, is_loopback
+from slasshy_rpc.rpc.guard import Guard
 from slasshy_rpc.rpc.json_dialect import JsonDialect
 from slasshy_rpc.rpc.notify import Listeners, Outbox
 from slasshy_rpc.rpc.settings import RpcSettings
@@ -26,7 +26,6 @@ _LONGEST_MESSAGE = 16 << 20
 #: Answers to wrong tokens that may be held back while the socket goes on.
 _MOST_HELD = 32
 _CLOSE_TIMEOUT = 1.0
-_GOING_AWAY = 1001
 
 
 class Conversation:
@@ -38,7 +37,7 @@ class Conversation:
         self._listeners = listeners
         self._settings = settings
         self._held: set[asyncio.Task[None]] = set()
-        self._socket: web.WebSocketResponse | None = None
+        self._transport: asyncio.Transport | None = None
 
     async def run(self, request: web.BaseRequest, headers: Mapping[str, str]) -> web.WebSocketResponse:
         """Shake hands, with ``headers`` in the response, and serve the socket until either side closes it.
@@ -56,9 +55,8 @@ class Conversation:
         )
         socket.headers.update(headers)
         await socket.prepare(request)
-        self._socket = socket
         peer = request.remote or ""
-        transport = request.transport
+        transport = self._transport = request.transport
 
         def end_overrun() -> None:
             log.warning("WebSocket of %s closed: it did not take %d events", peer, self._settings.max_waiting_events)
@@ -69,7 +67,7 @@ class Conversation:
             await socket.send_frame(text, WSMsgType.TEXT)
 
         outbox = Outbox(self._settings.max_waiting_events, end_overrun)
-        outbox.listening = self._settings.secret is None or ("Origin" not in request.headers and is_loopback(peer))
+        outbox.listening = self._settings.secret is None or self._guard.is_program_here(peer, request.headers)
         self._listeners.add(outbox)
         sender = asyncio.create_task(outbox.drain(send))
         try:
@@ -85,10 +83,13 @@ class Conversation:
             await asyncio.gather(*tasks, return_exceptions=True)
         return socket
 
-    async def close(self) -> None:
-        """Tell the other side that the server is going away."""
-        if self._socket is not None:
-            await self._socket.close(code=_GOING_AWAY)
+    def close(self) -> None:
+        """Hang up, after what is on its way, as aria2 does: a listener like aria2p takes a closing frame for an event.
+
+        A browser reports code 1006 to its page, which is told to connect again by any code but 1000.
+        """
+        if self._transport is not None:
+            self._transport.close()
 
     async def _answer(self, message: bytes, outbox: Outbox, peer: str) -> None:
         visit = Visit()
