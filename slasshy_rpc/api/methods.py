@@ -186,8 +186,9 @@ class Api:
         self._session.pause(download, force=True)
         return download.gid
 
-    def _unpause(self, given: Params) -> str:
+    async def _unpause(self, given: Params) -> str:
         download = self._found(given)
+        await self._session.halted(download)
         self._session.unpause(download)
         return download.gid
 
@@ -202,13 +203,14 @@ class Api:
         await self._session.unpause_all()
         return OK
 
-    def _change_position(self, given: Params) -> int:
+    async def _change_position(self, given: Params) -> int:
         download_gid, offset, how = params.text(given, 0), params.integer(given, 1), params.text(given, 2)
         download = self._session.find(download_gid)
         try:
             whence = Whence(how)
         except ValueError:
             raise RpcError("Illegal argument.") from None
+        await self._session.halted(download)
         return self._session.move(download, offset, whence)
 
     # -- looking ---------------------------------------------------------------------------------------------------
@@ -304,12 +306,15 @@ class Api:
 
     # -- results and the server itself -----------------------------------------------------------------------------
 
-    def _purge_download_result(self, given: Params) -> str:
+    async def _purge_download_result(self, given: Params) -> str:
+        await self._session.halted(*self._session.active)
         self._session.forget_all()
         return OK
 
-    def _remove_download_result(self, given: Params) -> str:
-        self._session.forget(self._found(given))
+    async def _remove_download_result(self, given: Params) -> str:
+        download = self._found(given)
+        await self._session.halted(download)
+        self._session.forget(download)
         return OK
 
     def _get_version(self, given: Params) -> dict[str, object]:

@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 #: Seconds that a loop over the whole queue may hold the event loop.
 SLICE = 0.005
 
+#: Seconds that ``halted`` waits; a Job flushes within some hundredths of one, unless its disk hangs.
+HALT_PATIENCE = 2.0
+
 
 class Whence(enum.Enum):
     """What a new position is counted from; the values are aria2's."""
@@ -165,6 +168,17 @@ class Session:
             self._plan_fill()
         else:
             raise RpcError(f"GID#{download.gid} cannot be paused now")
+
+    async def halted(self, *downloads: Download) -> None:
+        """Wait until those of ``downloads`` that were told to pause or to end have done so; a while at most.
+
+        aria2 has halted a download before it hears the next request. Clients rely on that: aria2p removes a download
+        and its result in one breath.
+        """
+        runs = [download.run for download in downloads if download.run is not None]
+        tasks = [run.task for run in runs if run.intent in (Intent.PAUSE, Intent.REMOVE)]
+        if tasks:
+            await asyncio.wait(tasks, timeout=HALT_PATIENCE)
 
     def unpause(self, download: Download) -> None:
         """Let it start when its turn comes; it keeps its place. Raises RpcError unless it is paused."""

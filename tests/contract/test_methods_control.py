@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -154,6 +155,36 @@ async def test_results(stage: Stage) -> None:
     assert await stage.call("purgeDownloadResult") == "OK"
     stat = await stage.call("getGlobalStat")
     assert (stat["numStopped"], stat["numStoppedTotal"]) == ("0", "2")
+
+
+@pytest.mark.parametrize(
+    ("halting", "name", "more", "answer"),
+    [
+        ("pause", "unpause", [], None),
+        ("pause", "changePosition", [1, "POS_SET"], 1),
+        ("remove", "removeDownloadResult", [], "OK"),
+    ],
+)
+async def test_what_needs_the_end_of_a_halt_waits_for_it(
+    stage: Stage, halting: str, name: str, more: list[object], answer: object
+) -> None:
+    """As on aria2c, whose downloads have halted before the next request is heard."""
+    gid = await stage.add()
+    await stage.add(pause="true")
+    stage.job(gid).flushing.clear()
+    assert await stage.call(halting, gid) == gid
+    call = asyncio.create_task(stage.call(name, gid, *more))
+    await turns()
+    assert not call.done()
+    stage.job(gid).flushing.set()
+    assert await call == (answer or gid)
+
+
+async def test_a_purge_takes_along_what_is_being_removed(stage: Stage) -> None:
+    gid = await stage.add()
+    await stage.call("remove", gid)
+    assert await stage.call("purgeDownloadResult") == "OK"
+    assert await stage.error("tellStatus", gid) == f"GID {gid} is not found"
 
 
 async def test_versions(stage: Stage) -> None:

@@ -102,7 +102,10 @@ async def test_only_so_many_run_and_the_limit_is_live() -> None:
     assert await statuses(stage) == {d: "active"}
 
 
-async def test_pause_of_an_active_one_waits_for_its_flush_and_goes_to_the_front() -> None:
+async def test_pause_of_an_active_one_waits_for_its_flush_and_goes_to_the_front(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("slasshy_rpc.session.session.HALT_PATIENCE", 0.01)
     stage = Stage(options(max_concurrent_downloads="1"))
     a, b = await stage.add(), await stage.add()
     job = stage.job(a)
