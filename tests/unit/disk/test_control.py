@@ -35,6 +35,13 @@ def test_partial_blocks_are_not_claimed_but_the_short_last_one_is() -> None:
     assert control.decode(control.encode(Control(MIB, total, 0, ((MIB, total - 1),)))).done == ()
 
 
+def test_the_last_block_of_a_piece_is_only_claimed_with_all_the_others() -> None:
+    """aria2c would take the piece for finished before its stream is at the end of it."""
+    done = ((16384, MIB), (MIB + MIB // 2, 3 * MIB), (3 * MIB + 16384, 3 * MIB + 32768))
+    claimed = ((16384, MIB - 16384), (MIB + MIB // 2, 2 * MIB - 16384), (2 * MIB, 3 * MIB), done[2])
+    assert control.decode(control.encode(Control(MIB, 4 * MIB, 0, done))).done == claimed
+
+
 def test_touching_ranges_count_as_one() -> None:
     assert control.decode(control.encode(Control(MIB, MIB, 0, ((0, 10000), (10000, 32768))))).done == ((0, 32768),)
 
@@ -56,13 +63,17 @@ def controls(draw: st.DrawFn) -> Control:
 
 
 def whole_blocks(value: Control) -> list[tuple[int, int]]:
-    """The plain meaning: of each piece, the blocks that lie in one done range, for small files."""
+    """The plain meaning: of each piece, the blocks that lie in one done range, for small files.
+
+    Without the last block of a piece that is not whole.
+    """
     claimed = []
     for piece in range(0, value.total_length, value.piece_length):
         piece_end = min(piece + value.piece_length, value.total_length)
         for block in range(piece, piece_end, 16384):
             end = min(block + 16384, piece_end)
-            if any(first <= block and end <= last for first, last in value.done):
+            start = piece if end == piece_end else block
+            if any(first <= start and end <= last for first, last in value.done):
                 claimed.append((block, end))
     return claimed
 
