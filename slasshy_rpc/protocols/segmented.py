@@ -243,12 +243,13 @@ class SegmentedJob:
             return
         if first is None and arrival.facts.ranges is False:
             raise RangeRefused("The server has no ranges: what is there cannot be continued.", ledger.length)
-        saving = asyncio.create_task(self._keep_records(file))
+        over = asyncio.Event()
+        saving = asyncio.create_task(self._keep_records(file, over))
         try:
             await self._crew.work(ledger, file.fd, file.path, file.live, first, arrival.facts, source)
         finally:
-            saving.cancel()
-            await asyncio.gather(saving, return_exceptions=True)
+            over.set()
+            await saving
 
     async def _bring_stream(self, arrival: Arrival, file: LocalFile) -> None:
         """A body of unknown length: one stream from the start, which cannot be continued."""
@@ -283,13 +284,20 @@ class SegmentedJob:
             self._crew.speed.note(clock.monotonic(), transfer.position)
             await asyncio.sleep(0.25)
 
-    async def _keep_records(self, file: LocalFile) -> None:
-        """Save the control file again and again; a save that takes long makes the next one wait as long."""
+    async def _keep_records(self, file: LocalFile, over: asyncio.Event) -> None:
+        """Save the control file again and again; a save that takes long makes the next one wait as long.
+
+        Returns soon after ``over``, with no save under way.
+        """
         crew = self._crew
         cadence = Cadence()
         wait = interval = file.rules.save_interval
         while interval:
-            await asyncio.sleep(wait)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await over.wait()
+            if over.is_set():
+                return
             solid = Ranges(crew.solid())
             left = crew.ledger.length - crew.received
             if file.durable and not cadence.worth(solid.total, left, crew.speed.rate()):
