@@ -161,7 +161,7 @@ def kill_and_resume(
     figures.arrived.append(arrived)
     figures.lost.append(arrived - on_disk.total)
     figures.again.append(again)
-    figures.vain.append(origin.sent(f"/{name}") - arrived - (LENGTH - on_disk.total))
+    figures.vain.append(origin.sent(f"/{name}") - arrived - (LENGTH - on_disk.total) - again)
     bound = arrived_since(samples, killed - 2) if power_cut else CONNECTIONS * BLOCK + SLICE
     figures.bounds.append(bound)
     assert again <= bound, f"seed {seed}, killed after {moment:.2f} s"
