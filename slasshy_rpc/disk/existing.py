@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Container
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from slasshy_rpc.disk.faults import printable
 from slasshy_rpc.disk.layout import control_path, is_null, is_regular
 from slasshy_rpc.errors import DiskError, ErrorCode
 from slasshy_rpc.plan.naming import renamed
+
+#: Makes a path the caller's own, or says False: another download has it.
+Take = Callable[[str], bool]
 
 #: The last number that is tried in ``name.N.ext``, as in aria2.
 LAST_NUMBER = 9999
@@ -79,35 +82,40 @@ def decide(size: int | None, control: bool, length: int | None, rules: Rules, *,
     return Action.RENAME
 
 
-def settle(path: str, length: int | None, taken: Container[str], rules: Rules, *, checksum: bool = False) -> Existing:
-    """Look at the disk, decide, and find another name where that is the decision; never answers RENAME.
+def settle(
+    path: str, length: int | None, take: Take, rules: Rules, *, checksum: bool = False, begun: bool = False
+) -> Existing:
+    """Look at the disk, decide, find another name where that is the decision, and take the path; never answers RENAME.
 
-    ``taken`` are the paths other active downloads write to. A folder, or anything else that is no regular file, is
-    renamed around. Raises DiskError 13 or 14.
+    A folder, or anything else that is no regular file, is renamed around. ``begun``: what lies at ``path`` was written
+    by this very download before it was paused, so a stream that cannot be continued may begin over it.
+    Raises DiskError 13 or 14.
     """
-    if path in taken:
-        return _settle_elsewhere(path, length, taken, rules)
+    if not take(path):
+        return _settle_elsewhere(path, length, take, rules)
     size = local_size(path)
     control = size is not None and os.path.lexists(control_path(path))
     action = decide(size, control, length, rules, checksum=checksum) if size != -1 else Action.RENAME
+    if action is Action.RENAME and begun and length is None and size != -1:
+        action = Action.TRUNCATE
     if action is Action.RENAME:
-        return _settle_elsewhere(path, length, taken, rules)
+        return _settle_elsewhere(path, length, take, rules)
     stale = action is not Action.RESUME_CONTROL and os.path.lexists(control_path(path))
     return Existing(action, path, size or 0, stale)
 
 
-def _settle_elsewhere(path: str, length: int | None, taken: Container[str], rules: Rules) -> Existing:
-    other = choose_path(path, taken, auto_file_renaming=rules.auto_file_renaming, resumable=length is not None)
+def _settle_elsewhere(path: str, length: int | None, take: Take, rules: Rules) -> Existing:
+    other = choose_path(path, take, auto_file_renaming=rules.auto_file_renaming, resumable=length is not None)
     size = local_size(other)
     if size is None:
         return Existing(Action.FRESH, other, 0, os.path.lexists(control_path(other)))
     return Existing(Action.RESUME_CONTROL, other, size)
 
 
-def choose_path(path: str, taken: Container[str], *, auto_file_renaming: bool = True, resumable: bool = True) -> str:
-    """The first of ``name.1.ext`` to ``name.9999.ext`` that may be written; never ``path`` itself.
+def choose_path(path: str, take: Take, *, auto_file_renaming: bool = True, resumable: bool = True) -> str:
+    """The first of ``name.1.ext`` to ``name.9999.ext`` that may be written, taken; never ``path`` itself.
 
-    A candidate that exists but has its own control file is an interrupted download of this kind and is taken, unless
+    A candidate that exists but has its own control file is an interrupted download of this kind and is as good, unless
     the one at hand is not ``resumable`` (its length is unknown), which would empty it.
     Raises DiskError 13 if renaming is off, 14 if no number is free.
     """
@@ -120,15 +128,17 @@ def choose_path(path: str, taken: Container[str], *, auto_file_renaming: bool = 
     folder, name = os.path.split(path)
     for number in range(1, LAST_NUMBER + 1):
         candidate = os.path.join(folder, renamed(name, number))
-        if candidate in taken:
-            continue
-        size = local_size(candidate)
-        if size is None or (resumable and size != -1 and os.path.lexists(control_path(candidate))):
+        if _usable(candidate, resumable=resumable) and take(candidate) and _usable(candidate, resumable=resumable):
             return candidate
     raise DiskError(
         f"No free name for {printable(path)}: all up to number {LAST_NUMBER} are in use. Give another out.",
         ErrorCode.RENAMING_FAILED,
     )
+
+
+def _usable(candidate: str, *, resumable: bool) -> bool:
+    size = local_size(candidate)
+    return size is None or (resumable and size != -1 and os.path.lexists(control_path(candidate)))
 
 
 def local_size(path: str) -> int | None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from slasshy_rpc.disk.claims import Claims
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.values import Snapshot
 
@@ -41,14 +42,14 @@ class Workplace:
     """What the session lends to a Job for as long as it runs.
 
     ``pace`` is the global limit, parent of the Job's own; ``live_dir`` is where live maps are kept,
-    or None for none; ``taken`` are the paths that other active Jobs write to (absolute), which a Job
-    adds its own path to and removes it from.
+    or None for none. ``claims`` says whose path is whose: a Job takes its path there before it touches it, and an
+    earlier Job of the same Download may have left one for it.
     """
 
     gid: str
     pace: Pace | None = None
     live_dir: Path | None = None
-    taken: set[str] = field(default_factory=set)
+    claims: Claims = field(default_factory=Claims)
 
 
 class Job(typing.Protocol):

@@ -70,24 +70,23 @@ class LocalFile:
         path: str,
         length: int | None,
         rules: FileRules,
-        taken: set[str],
+        take: existing.Take,
         *,
         checksum: bool,
+        begun: bool,
         validators: livemap.Validators,
         cancelled: Callable[[], bool],
     ) -> LocalFile:
-        """Decide what to do with ``path``, claim the path in ``taken``, and open and allocate the file.
+        """Decide what to do with ``path``, ``take`` the path that comes of it, and open and allocate the file.
 
-        Raises DiskError; nothing that was there is lost then.
+        ``begun`` as in ``existing.settle``. Raises DiskError; nothing that was there is lost then.
         """
-        found = existing.settle(path, length, taken, rules.existing, checksum=checksum)
-        taken.add(found.path)
+        found = existing.settle(path, length, take, rules.existing, checksum=checksum, begun=begun)
         self = cls(found.path, rules, length, rules.piece_length, found.action, validators)
         try:
             self._open(found, cancelled)
         except BaseException:
             self.close()
-            taken.discard(found.path)
             raise
         return self
 
@@ -231,9 +230,12 @@ class LocalFile:
     def suspend(self, solid: Iterable[Range]) -> None:
         """Stop here for now: records first, then close. A disk that refuses the record loses no byte.
 
-        Does nothing after ``finish``.
+        Does nothing after ``finish``, and leaves no record beside a file that was whole from the start.
         """
         if self.fd < 0:
+            return
+        if self.whole and not self._controlled:
+            self.close()
             return
         self._controlled = True  # a small file, too, must not look complete
         if self._live_file is None:

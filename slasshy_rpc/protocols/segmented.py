@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
-import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -76,7 +75,8 @@ class SegmentedJob:
         self._pace = _engine.Pace(plan.rate, place.pace)
         self._crew = Crew(opener, receiver, sources, plan.limits, self._pace)
         self._file: LocalFile | None = None
-        self._path = self._wish(plan.out) if plan.out else ""
+        self._begun = place.claims.path_of(place.gid)  # what an earlier Job of this Download was writing
+        self._path = self._begun or (self._wish(plan.out) if plan.out else "")
         self._length: int | None = None
         self._stream: _engine.Transfer | None = None
         self._verified: int | None = None
@@ -101,8 +101,9 @@ class SegmentedJob:
             raise AssertionError("the loop returns or raises")
         finally:
             if self._file is not None:
-                await self._off_loop(self._file.suspend, self._crew.solid())
-                self._place.taken.discard(self._file.path)
+                file = self._file
+                solid = self._crew.solid() if self._crew.ledger.length else file.done
+                await self._off_loop(file.suspend, solid)
 
     def snapshot(self) -> Snapshot:
         """See ``Job.snapshot``."""
@@ -146,9 +147,8 @@ class SegmentedJob:
             arrival.channel.close()
             return
         try:
-            self._path = self._wish(self._plan.out or facts.name)
-            file = self._file = await self._prepare(facts)
-            self._path = file.path
+            self._path = self._begun or self._wish(self._plan.out or facts.name)
+            file = await self._prepare(facts)
         except BaseException:
             arrival.channel.close()
             raise
@@ -218,18 +218,25 @@ class SegmentedJob:
         return pause(self._plan.limits.retry, error, tries)
 
     async def _prepare(self, facts: Facts) -> LocalFile:
-        return await self._off_loop(
-            functools.partial(
-                LocalFile.prepare,
-                self._path,
+        """Take the path and open the file there; a Job that is cancelled meanwhile has it to suspend."""
+        place, path = self._place, self._path
+
+        def prepare() -> LocalFile:
+            file = self._file = LocalFile.prepare(
+                path,
                 facts.length,
                 self._plan.file,
-                self._place.taken,
+                lambda path: place.claims.take(path, place.gid),
                 checksum=self._plan.checksum is not None,
+                begun=path == self._begun,
                 validators=(facts.etag, facts.last_modified),
                 cancelled=lambda: self._cancelled,
             )
-        )
+            return file
+
+        file = await self._off_loop(prepare)
+        self._path = self._begun = file.path
+        return file
 
     async def _fetch(self, ledger: SegmentMap, file: LocalFile, arrival: Arrival, source: Source) -> None:
         """Let the crew bring what is missing, and keep the control file young."""
@@ -341,7 +348,6 @@ class SegmentedJob:
     async def _start_over(self, file: LocalFile) -> None:
         """The bytes that came belong to another content: away with them."""
         self._crew.ledger = SegmentMap(0)
-        self._place.taken.discard(file.path)
         self._file = None
         await self._off_loop(file.discard)
 

@@ -145,6 +145,11 @@ def fresh_uris(request: Request) -> tuple[UriView, ...]:
     return tuple(UriView(uri, used=False) for uri in islice(cycle(uris), length))
 
 
+def place(options: OptionSet) -> tuple[str | None, str | None]:
+    """What decides where the file goes: ``dir`` and ``out``."""
+    return options.text("dir"), options.text("out")
+
+
 def named_path(options: OptionSet) -> str:
     """Where the file will be if the user has named it, else an empty string."""
     out = options.text("out")
@@ -184,9 +189,8 @@ def _adapted(snapshot: Snapshot, before: Request, after: Request) -> Snapshot:
 
 def _moved(path: str, before: OptionSet, after: OptionSet) -> str:
     """``path`` under changed ``dir`` and ``out``; a file whose ``out`` was withdrawn has no name again."""
-    place = (before.text("dir"), before.text("out"))
-    if place == (after.text("dir"), after.text("out")):
+    if place(before) == place(after):
         return path
     if after.text("out"):
         return named_path(after)
-    return "" if not path or place[1] else f"{after.text('dir') or '.'}/{os.path.basename(path)}"
+    return "" if not path or before.text("out") else f"{after.text('dir') or '.'}/{os.path.basename(path)}"

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slasshy_rpc.clock import monotonic
+from slasshy_rpc.disk.claims import Claims
 from slasshy_rpc.errors import DownloadError, ErrorCode, RpcError
 from slasshy_rpc.options.values import Layer, Normal, OptionSet, needs_restart
 from slasshy_rpc.protocols.base import Outcome, Protocol, Protocols, Request, Workplace
 from slasshy_rpc.session import gid, uris
-from slasshy_rpc.session.download import Download, Intent, Run, fresh_uris
+from slasshy_rpc.session.download import Download, Intent, Run, fresh_uris, place
 from slasshy_rpc.session.events import Events
 from slasshy_rpc.session.expand import expand
 from slasshy_rpc.session.queue import Queue
@@ -83,7 +84,7 @@ class Session:
         self._downloads: dict[str, Download] = {}
         self._active: dict[str, Download] = {}
         self._interrupted: dict[str, Download] = {}
-        self._taken = set(reserved)
+        self._claims = Claims(reserved)
         self._fill_planned = False
         self._held = 0
         self._closing = False
@@ -151,6 +152,7 @@ class Session:
         elif download.block is not None:
             self.queue.remove(download)
             del self._downloads[download.gid]
+            self._claims.release(download.gid)
             self._plan_fill()
         else:
             raise RpcError(f"Active Download not found for GID#{download.gid}")
@@ -218,8 +220,11 @@ class Session:
         if not changed:
             return
         request = replace(download.request, options=download.options.derive(changed, Layer.OWN))
+        moved = place(request.options) != place(download.options)
         download.replace_request(request)
         run = download.run
+        if run is None and moved:
+            self._claims.release(download.gid)
         if run is not None and run.intent is Intent.NONE and (needs_restart(changed) or not self._retuned(download)):
             run.stop(Intent.RESTART)
 
@@ -394,8 +399,8 @@ class Session:
             protocol = self._protocol_for(download.request)
             if protocol is None:
                 raise DownloadError("No URI available.")
-            place = Workplace(download.gid, self._pace, self._live_dir, self._taken)
-            job = protocol.job(download.request, place)
+            workplace = Workplace(download.gid, self._pace, self._live_dir, self._claims)
+            job = protocol.job(download.request, workplace)
             task = asyncio.get_running_loop().create_task(job.run(), name=f"download {download.gid}")
             download.run = Run(download.request, job, task, monotonic())
             task.add_done_callback(partial(self._ended, download))
@@ -408,9 +413,13 @@ class Session:
             self._plan_fill()
 
     def _ended(self, download: Download, task: asyncio.Task[Outcome]) -> None:
-        intent = download.run.intent if download.run is not None else Intent.NONE
+        run = download.run
+        assert run is not None
+        intent = run.intent
         download.settle()
         download.run = None
+        if place(run.request.options) != place(download.options):
+            self._claims.release(download.gid)  # dir or out was changed: the file that was begun stays where it is
         del self._active[download.gid]
         if task.cancelled():
             self._halt(download, intent)
@@ -467,6 +476,7 @@ class Session:
         self._finish(download, Status.ERROR, Event.ERROR, code, message)
 
     def _finish(self, download: Download, status: Status, event: Event, code: int, message: str = "") -> None:
+        self._claims.release(download.gid)
         download.status = status
         download.error_code = code
         download.error_message = message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import threading
@@ -19,10 +18,9 @@ from slasshy_rpc.disk.control import Control
 from slasshy_rpc.errors import ErrorCode
 from slasshy_rpc.plan.ranges import Ranges
 from slasshy_rpc.protocols.localfile import LocalFile
-from slasshy_rpc.protocols.segmented import SegmentedJob
 from tests.support.behaviour import Behaviour, Seen, after
 from tests.support.content import Content
-from tests.support.fetcher import Fetcher
+from tests.support.fetcher import Fetcher, interrupt
 from tests.support.origin import Origin
 from tests.support.process import Command, Server
 from tests.support.remains import asked, controlled, files, overlap, same_blocks
@@ -69,18 +67,6 @@ def mark(fetcher: Fetcher, path: Path, done: list[Range], validators: livemap.Va
     with path.open("rb") as file:
         key = livemap.key_for(str(path))
         livemap.LiveFile.create(fetcher.live_dir, key, file.fileno(), LENGTH, validators, tuple(done)).close(False)
-
-
-async def interrupt(job: SegmentedJob, count: int) -> None:
-    """Run a job and stop it in good order when it has ``count`` bytes."""
-    task = asyncio.create_task(job.run())
-    for _ in range(1000):
-        if job.snapshot().completed_length >= count:
-            break
-        await asyncio.sleep(0.02)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
 
 
 # ---- in good order

@@ -6,6 +6,7 @@ Owns: an engine and the HTTP protocol for one test. Never: RPC, queue or command
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,6 @@ class Fetcher:
         self.cookies = Cookies()
         self._receiver = Receiver(Engine())
         self._web = Web(self._receiver, self.cookies)
-        self._taken: set[str] = set()
 
     def job(self, *uris: str, **options: str) -> SegmentedJob:
         """A job for mirrors ``uris``; option names with _ for -. Retries are quick and file-sync is off."""
@@ -60,7 +60,7 @@ class Fetcher:
         if header:
             own["header"] = tuple(header.splitlines())
         request = Request(uris, defaults(compat=False).derive(own, Layer.OWN))
-        return self._web.job(request, Workplace("0" * 16, live_dir=self.live_dir, taken=self._taken))
+        return self._web.job(request, Workplace("0" * 16, live_dir=self.live_dir))
 
     async def fetch(self, *uris: str, **options: str) -> Fetched:
         """Run such a job to its end, at most LIMIT seconds."""
@@ -76,3 +76,15 @@ class Fetcher:
         """End the engine."""
         await self._web.close()
         self._receiver.close()
+
+
+async def interrupt(job: SegmentedJob, count: int) -> None:
+    """Run a job and stop it in good order when it has ``count`` bytes."""
+    task = asyncio.create_task(job.run())
+    for _ in range(1000):
+        if job.snapshot().completed_length >= count:
+            break
+        await asyncio.sleep(0.02)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

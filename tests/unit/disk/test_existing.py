@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,17 @@ LENGTH = 3 << 20
 SIZES = {"zero": 0, "small": 50_000, "equal": LENGTH, "large": LENGTH + 5}
 PLAIN, CONTINUE, OVERWRITE = Rules(), Rules(continue_=True), Rules(allow_overwrite=True)
 BOTH = Rules(continue_=True, allow_overwrite=True)
+
+
+def free(path: str) -> bool:
+    """Nobody else has it."""
+    return True
+
+
+def all_but(*taken: str) -> Callable[[str], bool]:
+    """Others have these."""
+    return lambda path: path not in taken
+
 
 WITHOUT_CONTROL = {
     ("zero", PLAIN): Action.RENAME,
@@ -80,22 +92,22 @@ def test_remove_control_file_forgets_it() -> None:
 
 def test_settling_looks_at_the_disk(tmp_path: Path) -> None:
     path = str(tmp_path / "f.bin")
-    assert settle(path, LENGTH, (), PLAIN) == Existing(Action.FRESH, path)
+    assert settle(path, LENGTH, free, PLAIN) == Existing(Action.FRESH, path)
     Path(path + ".aria2").touch()
-    assert settle(path, LENGTH, (), PLAIN) == Existing(Action.FRESH, path, stale_control=True)
+    assert settle(path, LENGTH, free, PLAIN) == Existing(Action.FRESH, path, stale_control=True)
     Path(path).write_bytes(b"12345")
-    assert settle(path, LENGTH, (), PLAIN) == Existing(Action.RESUME_CONTROL, path, 5)
+    assert settle(path, LENGTH, free, PLAIN) == Existing(Action.RESUME_CONTROL, path, 5)
     forget = Rules(remove_control_file=True, continue_=True)
-    assert settle(path, LENGTH, (), forget) == Existing(Action.RESUME_LENGTH, path, 5, stale_control=True)
+    assert settle(path, LENGTH, free, forget) == Existing(Action.RESUME_LENGTH, path, 5, stale_control=True)
     Path(path + ".aria2").unlink()
-    assert settle(path, LENGTH, (), PLAIN) == Existing(Action.FRESH, str(tmp_path / "f.1.bin"))
+    assert settle(path, LENGTH, free, PLAIN) == Existing(Action.FRESH, str(tmp_path / "f.1.bin"))
 
 
 def test_a_path_in_use_is_renamed_whatever_the_rules(tmp_path: Path) -> None:
     path, first = str(tmp_path / "f.bin"), str(tmp_path / "f.1.bin")
-    assert settle(path, LENGTH, {path, first}, BOTH) == Existing(Action.FRESH, str(tmp_path / "f.2.bin"))
+    assert settle(path, LENGTH, all_but(path, first), BOTH) == Existing(Action.FRESH, str(tmp_path / "f.2.bin"))
     with pytest.raises(DiskError) as caught:
-        settle(path, LENGTH, {path}, Rules(allow_overwrite=True, auto_file_renaming=False))
+        settle(path, LENGTH, all_but(path), Rules(allow_overwrite=True, auto_file_renaming=False))
     assert caught.value.code == ErrorCode.FILE_EXISTS
 
 
@@ -103,28 +115,47 @@ def test_a_candidate_with_its_own_control_file_is_taken(tmp_path: Path) -> None:
     for name in ("f.bin", "f.1.bin", "f.2.bin", "f.2.bin.aria2"):
         (tmp_path / name).write_bytes(b"123")
     path = str(tmp_path / "f.bin")
-    assert settle(path, LENGTH, (), PLAIN) == Existing(Action.RESUME_CONTROL, str(tmp_path / "f.2.bin"), 3)
-    assert settle(path, None, (), PLAIN) == Existing(Action.FRESH, str(tmp_path / "f.3.bin"))
+    assert settle(path, LENGTH, free, PLAIN) == Existing(Action.RESUME_CONTROL, str(tmp_path / "f.2.bin"), 3)
+    assert settle(path, None, free, PLAIN) == Existing(Action.FRESH, str(tmp_path / "f.3.bin"))
 
 
 def test_folders_and_dead_links_are_renamed_around(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name in ("folder", "link"):
-        assert settle(str(tmp_path / name), LENGTH, (), BOTH).path == str(tmp_path / f"{name}.1")
+        assert settle(str(tmp_path / name), LENGTH, free, BOTH).path == str(tmp_path / f"{name}.1")
 
 
 def test_renaming_may_be_off_or_run_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "f.bin"
     path.touch()
     with pytest.raises(DiskError, match=r"f\.bin exists already") as caught:
-        settle(str(path), LENGTH, (), Rules(auto_file_renaming=False))
+        settle(str(path), LENGTH, free, Rules(auto_file_renaming=False))
     assert caught.value.code == ErrorCode.FILE_EXISTS
     monkeypatch.setattr(existing, "LAST_NUMBER", 2)
     with pytest.raises(DiskError) as caught:
-        settle(str(path), LENGTH, {str(tmp_path / "f.1.bin"), str(tmp_path / "f.2.bin")}, PLAIN)
+        settle(str(path), LENGTH, all_but(str(tmp_path / "f.1.bin"), str(tmp_path / "f.2.bin")), PLAIN)
     assert caught.value.code == ErrorCode.RENAMING_FAILED
 
 
 def test_the_null_device_is_an_empty_file() -> None:
-    assert settle("/dev/null", LENGTH, (), OVERWRITE) == Existing(Action.TRUNCATE, "/dev/null", 0)
+    assert settle("/dev/null", LENGTH, free, OVERWRITE) == Existing(Action.TRUNCATE, "/dev/null", 0)
+
+
+def test_a_stream_begins_over_what_its_own_download_had_written(tmp_path: Path) -> None:
+    path = tmp_path / "f.bin"
+    path.write_bytes(b"123")
+    assert settle(str(path), None, free, PLAIN, begun=True) == Existing(Action.TRUNCATE, str(path), 3)
+    assert settle(str(path), LENGTH, free, PLAIN, begun=True).path == str(tmp_path / "f.1.bin")
+
+
+def test_a_candidate_that_was_finished_while_it_was_taken_is_passed_over(tmp_path: Path) -> None:
+    """Another download ended in that moment: its path is free again, its file is there."""
+    (tmp_path / "f.bin").touch()
+
+    def take(path: str) -> bool:
+        if path.endswith("f.1.bin"):
+            Path(path).write_bytes(b"another's")
+        return True
+
+    assert settle(str(tmp_path / "f.bin"), LENGTH, take, PLAIN).path == str(tmp_path / "f.2.bin")

@@ -366,7 +366,51 @@ async def test_pause_is_ignored_where_nobody_could_unpause() -> None:
 async def test_reserved_paths_are_taken_for_every_job() -> None:
     stage = Stage(options(), reserved=["/etc/server.conf"])
     gid = await stage.add()
-    assert "/etc/server.conf" in stage.job(gid).place.taken
+    assert not stage.job(gid).place.claims.take("/etc/server.conf", gid)
+
+
+async def test_a_path_is_kept_over_a_pause_and_given_up_at_the_end() -> None:
+    stage = Stage(options())
+    gid = await stage.add()
+    claims = stage.job(gid).place.claims
+    assert claims.take("/d/f", gid)
+    stage.session.pause(stage.session.find(gid))
+    await turns()
+    assert claims.path_of(gid) == "/d/f"
+    stage.session.unpause(stage.session.find(gid))
+    await turns()
+    assert stage.job(gid).place.claims.path_of(gid) == "/d/f"
+    stage.job(gid).end()
+    await turns()
+    assert claims.path_of(gid) == ""
+
+
+@pytest.mark.parametrize("running", [True, False])
+async def test_a_path_is_given_up_when_the_file_is_to_go_elsewhere(running: bool) -> None:
+    stage = Stage(options())
+    gid = await stage.add()
+    claims = stage.job(gid).place.claims
+    assert claims.take("/d/f", gid)
+    if not running:
+        stage.session.pause(stage.session.find(gid))
+        await turns()
+    stage.session.change_options(stage.session.find(gid), {"max-download-limit": "1000"})
+    await turns()
+    assert claims.path_of(gid) == "/d/f"
+    stage.session.change_options(stage.session.find(gid), {"out": "g"})
+    await turns()
+    assert claims.path_of(gid) == ""
+
+
+async def test_a_path_is_given_up_with_a_paused_download_that_is_removed() -> None:
+    stage = Stage(options())
+    gid = await stage.add()
+    claims = stage.job(gid).place.claims
+    assert claims.take("/d/f", gid)
+    stage.session.pause(stage.session.find(gid))
+    await turns()
+    stage.session.remove(stage.session.find(gid))
+    assert claims.take("/d/f", "0123456789abcdef")
 
 
 async def test_a_listener_that_fails_keeps_nobody_from_hearing(caplog: pytest.LogCaptureFixture) -> None:

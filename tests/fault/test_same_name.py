@@ -1,0 +1,120 @@
+"""Downloads that want one and the same path: each gets a file of its own, and keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+
+import pytest
+
+from slasshy_rpc.disk.allocate import Method, allocate
+from slasshy_rpc.protocols import localfile
+from tests.support.behaviour import Behaviour
+from tests.support.fetcher import Fetcher, interrupt
+from tests.support.origin import Origin
+from tests.support.process import Server
+from tests.support.remains import controlled, files
+
+MIB = 1 << 20
+NAME = "file.bin"
+LENGTH = 4 * MIB + 4321
+
+
+def serve(origin: Origin, count: int, behaviour: Behaviour) -> list[str]:
+    """URLs of different files of one length and one name."""
+    return [
+        origin.serve(f"/{number}/{NAME}", length=LENGTH, seed=number, behaviour=behaviour) for number in range(count)
+    ]
+
+
+def assert_whole(origin: Origin, path: str, number: int) -> None:
+    assert origin.content(f"/{number}/{NAME}").difference(Path(path)) is None
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_paused_and_unpaused_in_another_order(origin: Origin, tmp_path: Path, framing: str) -> None:
+    """Each goes on with its own file, though both are called the same and the second is now the first to start."""
+    slow = Behaviour(rate=MIB // 4, framing="chunked" if framing == "chunked" else "length")
+    urls = serve(origin, 2, slow)
+    with Server(f"--dir={tmp_path / 'd'}", f"--state-dir={tmp_path / 's'}", "--split=2") as server:
+        gids = [server.add(url) for url in urls]
+        paths = []
+        for gid in gids:
+            status = server.until(gid, lambda status: int(status["completedLength"]) > MIB // 8)
+            paths.append(status["files"][0]["path"])
+        for gid in gids:
+            server.call("aria2.pause", gid)
+        for gid in gids:
+            server.until(gid, lambda status: status["status"] == "paused")
+        serve(origin, 2, Behaviour(framing=slow.framing))
+        for gid in reversed(gids):
+            server.call("aria2.unpause", gid)
+            server.completed(gid)
+        ends = [server.status(gid)["files"][0]["path"] for gid in gids]
+    assert ends == paths
+    assert len(set(ends)) == 2
+    for number, path in enumerate(ends):
+        assert_whole(origin, path, number)
+    assert sorted(os.listdir(tmp_path / "d")) == sorted(Path(path).name for path in ends)
+
+
+def test_many_at_once(origin: Origin, tmp_path: Path) -> None:
+    count = 24
+    urls = serve(origin, count, Behaviour())
+    options = (f"--dir={tmp_path / 'd'}", f"--state-dir={tmp_path / 's'}", f"--max-concurrent-downloads={count}")
+    with Server(*options) as server:
+        gids = [server.add(url, split="1") for url in urls]
+        ends = [server.completed(gid)["files"][0]["path"] for gid in gids]
+    assert len(set(ends)) == count
+    for number, path in enumerate(ends):
+        assert_whole(origin, path, number)
+
+
+def test_a_changed_out_begins_elsewhere(origin: Origin, tmp_path: Path) -> None:
+    urls = serve(origin, 1, Behaviour(rate=MIB // 4))
+    with Server(f"--dir={tmp_path / 'd'}", f"--state-dir={tmp_path / 's'}", "--split=1") as server:
+        first = server.add(urls[0])
+        server.until(first, lambda status: int(status["completedLength"]) > MIB // 8)
+        serve(origin, 1, Behaviour())
+        server.call("aria2.changeOption", first, {"out": "other.bin"})
+        end = server.completed(first)["files"][0]["path"]
+    assert Path(end).name == "other.bin"
+    assert_whole(origin, end, 0)
+
+
+def open_files() -> list[os.stat_result]:
+    """What this process has open."""
+    found = []
+    for name in os.listdir("/dev/fd"):
+        with contextlib.suppress(OSError):  # the folder's own descriptor
+            found.append(os.fstat(int(name)))
+    return found
+
+
+async def test_cancelled_while_the_file_is_made_ready(
+    fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an earlier run had brought is still claimed, and no descriptor is left open."""
+    url = origin.serve(f"/{NAME}", length=LENGTH, behaviour=Behaviour(rate=MIB))
+    path = fetcher.folder / NAME
+    await interrupt(fetcher.job(url), 2 * MIB)
+    before = controlled(path)
+    assert before.total > MIB
+    allocating = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def cancelled_meanwhile(fd: int, length: int, method: Method, **more: object) -> None:
+        loop.call_soon_threadsafe(allocating.set)
+        loop.call_soon_threadsafe(again.cancel)
+        allocate(fd, length, method, **more)  # type: ignore[arg-type]  # handed on as it came
+
+    monkeypatch.setattr(localfile, "allocate", cancelled_meanwhile)
+    again = asyncio.create_task(fetcher.job(url, no_file_allocation_limit="0").run())
+    with contextlib.suppress(asyncio.CancelledError):
+        await again
+    assert allocating.is_set()
+    assert controlled(path) == before
+    assert not any(os.path.samestat(status, path.stat()) for status in open_files())
+    assert sorted(files(fetcher.folder)) == [NAME, f"{NAME}.aria2"]
