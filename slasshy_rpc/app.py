@@ -96,12 +96,14 @@ class App:
 
     async def _serve(self, session: Session, api: Api) -> int:
         """From the first entry to the saved session."""
+        from slasshy_rpc.cli.announce import Announcer
         from slasshy_rpc.cli.readout import Readout
 
         async with contextlib.AsyncExitStack() as stack:
             if self._start.rpc:
                 await self._open_rpc(api, stack)
             session.start()
+            session.events.subscribe(Announcer(api.row))
             readout = Readout(self._options, api.rows)
             showing = asyncio.create_task(readout.run())
             try:

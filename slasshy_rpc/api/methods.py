@@ -16,7 +16,7 @@ from slasshy_rpc import __version__
 from slasshy_rpc.api import params, render
 from slasshy_rpc.api.params import Params
 from slasshy_rpc.api.paths import PathPolicy
-from slasshy_rpc.api.rows import Row, rows
+from slasshy_rpc.api.rows import Row, row, rows
 from slasshy_rpc.errors import RpcError
 from slasshy_rpc.options.table import Scope
 from slasshy_rpc.options.values import Normal, check_rpc
@@ -145,6 +145,10 @@ class Api:
     def rows(self) -> list[Row]:
         """What is running, in the order in which it was started."""
         return rows(self._session.active)
+
+    def row(self, download_gid: str) -> Row:
+        """One Download. Raises RpcError if it is not known (any more)."""
+        return row(self._session.find(download_gid))
 
     def result_rows(self) -> list[Row]:
         """What has ended, oldest first, then what the end of the process interrupted."""

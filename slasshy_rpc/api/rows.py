@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from slasshy_rpc.net.address import redact
 from slasshy_rpc.session.download import Download
 from slasshy_rpc.values import Snapshot, Status
 
@@ -16,22 +17,29 @@ from slasshy_rpc.values import Snapshot, Status
 class Row:
     """One Download. ``average`` is bytes a second over the time that it was active in this process, None without any.
 
-    One that the end of the process stopped midway is still ACTIVE here.
+    One that the end of the process stopped midway is still ACTIVE here. ``code`` and ``message`` say why one failed;
+    ``uri`` is its first, without what only the user should know (passwords, query values).
     """
 
     gid: str
     snapshot: Snapshot
     status: Status
     average: int | None
+    code: int = 0
+    message: str = ""
+    uri: str = ""
 
 
 def rows(downloads: Iterable[Download]) -> list[Row]:
     """A Row for each."""
-    return [_row(download) for download in downloads]
+    return [row(download) for download in downloads]
 
 
-def _row(download: Download) -> Row:
+def row(download: Download) -> Row:
+    """The Row of one."""
     snapshot = download.snapshot()
     seconds = download.active_seconds()
     average = int(snapshot.completed_length / seconds) if seconds > 0 else None
-    return Row(download.gid, snapshot, download.status if download.stopped else Status.ACTIVE, average)
+    status = download.status if download.stopped else Status.ACTIVE
+    uri = redact(download.request.uris[0]) if download.request.uris else ""
+    return Row(download.gid, snapshot, status, average, download.error_code, download.error_message, uri)

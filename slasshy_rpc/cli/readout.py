@@ -176,7 +176,7 @@ def _full_lines(head: str, row: Row) -> list[str]:
     for number, file in enumerate(row.snapshot.files):
         percent = str(100 * file.completed // file.length) if file.length else "-"
         name = file.path or (file.uris[0].uri if file.uris else "n/a")
-        lines.append(f"{head if number == 0 else '      |    |           |'}{percent:>3}|{_shown(name)}\n")
+        lines.append(f"{head if number == 0 else '      |    |           |'}{percent:>3}|{shown(name)}\n")
     return lines or [f"{head}  -|n/a\n"]
 
 
@@ -214,9 +214,9 @@ def _first_path(row: Row) -> str:
     files = row.snapshot.files
     if not files:
         return "n/a"
-    return _shown(files[0].path or (files[0].uris[0].uri if files[0].uris else "n/a"))
+    return shown(files[0].path or (files[0].uris[0].uri if files[0].uris else "n/a"))
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """A name without what would steer the terminal or cannot be encoded."""
     return name if name.isprintable() else "".join(c if c.isprintable() else "?" for c in name)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from slasshy_rpc import _engine, clock
 from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
+from slasshy_rpc.net.address import redact
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.plan import split
 from slasshy_rpc.plan.retry import RetryRules, pause
@@ -180,9 +181,9 @@ class Crew:
         elif known is not None and not same_version(known, facts):
             text = "it has another ETag or Last-Modified than before"
         if text and known is not None:
-            raise SourceChanged(f"The file at {facts.url} changed while it was downloaded: {text}.")
+            raise SourceChanged(f"The file at {redact(facts.url)} changed while it was downloaded: {text}.")
         if text:
-            text = f"Size mismatch: {facts.url} is another file: {text}."
+            text = f"Size mismatch: {redact(facts.url)} is another file: {text}."
             raise SourceError(text, ErrorCode.CANNOT_RESUME, Retry.NEXT_SOURCE)
         self._facts[source] = facts
         if arrival.start > 0:
@@ -192,7 +193,7 @@ class Crew:
         """Seconds until the Connection should try again; None: it should give up."""
         self._last_error = error
         others = len(self.connections) > 1
-        log.debug("%s: %s", self.path, error)
+        log.info("%s: %s", self.path, error)
         if isinstance(error, SourceChanged) or error.retry is Retry.NEVER:
             self._fatal = error
             return None
