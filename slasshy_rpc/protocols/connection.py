@@ -7,6 +7,7 @@ decides), bytes (the engine moves them).
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import typing
 
@@ -35,11 +36,15 @@ class Connection:
         self.segment: Segment | None = None
         self.transfer: _engine.Transfer | None = None
         self.tries = 0
-        self.since = clock.monotonic()
+        self.since = self.born = clock.monotonic()  # of the Segment's Transfer, and of the stream's body
+        self.opening = 0.0
+        self.heard = -math.inf  # when bytes last came, as far as ``note`` has looked
+        self.fresh = False  # this stream was opened in place of one that lagged
         self.speed = Speed(RECENT)
-        self._brought = 0
+        self._brought = self._noted = 0
         self._arrival = arrival
         self._blame: DownloadError | None = None
+        self._relieved = False
         if source is not None:
             source.connections += 1
 
@@ -53,6 +58,13 @@ class Connection:
         """Bytes received over this Connection."""
         transfer = self.transfer
         return self._brought + (transfer.position - transfer.offset if transfer else 0)
+
+    def note(self, now: float) -> None:
+        """Look at what has come until ``now``."""
+        received = self.received
+        if received != self._noted:
+            self.heard, self._noted = now, received
+        self.speed.note(now, received)
 
     def rate(self) -> float:
         """Bytes a second, also when it has only just begun."""
@@ -68,6 +80,12 @@ class Connection:
         """Stop the Transfer that is under way as failed."""
         if self.transfer is not None:
             self._blame = error
+            self.transfer.cancel()
+
+    def relieve(self) -> None:
+        """Close the stream at hand and go on over a fresh one."""
+        if self.transfer is not None:
+            self._relieved = True
             self.transfer.cancel()
 
     async def run(self) -> DownloadError | None:
@@ -102,6 +120,9 @@ class Connection:
         if self._arrival is None or self._arrival.position != segment.position:
             await self.let_go()
             self._arrival = await self._open(segment)
+            self.born = clock.monotonic()
+            self.opening = self.born - self.since
+            self.fresh, self._relieved = self._relieved, False
             self.speed.clear()  # another stream may be of another speed
         arrival = self._arrival
         arrival.fresh = False
@@ -114,6 +135,11 @@ class Connection:
             self._brought += transfer.position - transfer.offset
             self.transfer = None
             self.crew.ledger.commit(segment, transfer.flushed)
+        if transfer.reason == _engine.CANCELLED and self._relieved:
+            arrival.channel.close()
+            await self.let_go()
+            return
+        self._relieved = False
         if transfer.reason == _engine.COMPLETE:
             self._arrival = None
             await self._put_back(arrival)

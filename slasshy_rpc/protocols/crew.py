@@ -14,7 +14,8 @@ from slasshy_rpc import _engine, clock
 from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
 from slasshy_rpc.net.address import redact
 from slasshy_rpc.net.receive import Receiver
-from slasshy_rpc.plan import split
+from slasshy_rpc.plan import relief, split
+from slasshy_rpc.plan.relief import Relief
 from slasshy_rpc.plan.retry import RetryRules, pause
 from slasshy_rpc.plan.segments import Segment, SegmentMap
 from slasshy_rpc.plan.sources import Source, choose, connection_limit
@@ -24,8 +25,10 @@ from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, RangeRefused, S
 
 log = logging.getLogger(__name__)
 
-#: How often speeds are taken and idle Connections look again for something to split (seconds).
-TICK = 0.25
+#: How often speeds are taken and lagging streams looked for (seconds); while Connections are idle and look for
+#: something to split, more often.
+TICK = 0.1
+IDLE_TICK = 0.04
 
 #: A Segment whose open has not been answered for this long may be split (seconds).
 SLOW_OPEN = 2.0
@@ -54,7 +57,13 @@ class Crew:
     """Brings the missing bytes of one file of known length over several Connections."""
 
     def __init__(
-        self, opener: Opener, receiver: Receiver, sources: list[Source], limits: Limits, pace: _engine.Pace
+        self,
+        opener: Opener,
+        receiver: Receiver,
+        sources: list[Source],
+        limits: Limits,
+        pace: _engine.Pace,
+        shared_pace: _engine.Pace | None,
     ) -> None:
         self.opener = opener
         self.sources = sources
@@ -65,6 +74,8 @@ class Crew:
         self.speed = Speed()
         self._receiver = receiver
         self._pace = pace
+        self._shared_pace = shared_pace
+        self._relief = Relief(limits.connections)
         self._fd = -1
         self._live: _engine.LiveMap | None = None
         self._facts: dict[Source, Facts] = {}
@@ -116,7 +127,8 @@ class Crew:
                 self._spawn(Connection(self, arrival, source))
             while not ledger.complete:
                 self._reinforce()
-                await asyncio.wait(self._tasks, timeout=TICK, return_when=asyncio.FIRST_COMPLETED)
+                tick = IDLE_TICK if self._waiting else TICK
+                await asyncio.wait(self._tasks, timeout=tick, return_when=asyncio.FIRST_COMPLETED)
                 self._tick()
         finally:
             await self._dismiss()
@@ -207,7 +219,7 @@ class Crew:
         if wait is not None:
             return wait
         # This Connection has had its chances. While others do better the Source may live, with one Connection less.
-        if source is not None and (error.retry is Retry.NEXT_SOURCE or not any(c.transfer for c in self.connections)):
+        if source is not None and (error.retry is Retry.NEXT_SOURCE or not self._others_do_better(connection)):
             source.fault = error
             if any(s.alive for s in self.sources):
                 connection.tries = 0
@@ -215,6 +227,14 @@ class Crew:
         return None
 
     # ---- its own affairs
+
+    def _others_do_better(self, failed: Connection) -> bool:
+        """Whether bytes came over another Connection while this one tried, or a moment before."""
+        now = clock.monotonic()
+        for connection in self.connections:
+            connection.note(now)
+        moment = min(1.0, self.limits.timeout / 2)
+        return any(c.transfer and c.heard >= failed.since - moment for c in self.connections if c is not failed)
 
     def _room(self) -> int:
         return connection_limit(self.sources, self.limits.connections, self.limits.per_host)
@@ -240,8 +260,9 @@ class Crew:
         now = clock.monotonic()
         self.speed.note(now, self.received)
         for connection in self.connections:
-            connection.speed.note(now, connection.received)
+            connection.note(now)
             self._too_slow(connection, now)
+        self._relieve(now)
         for task in [t for t in self._tasks if t.done()]:
             self.connections.discard(self._tasks.pop(task))
             task.result()
@@ -257,6 +278,20 @@ class Crew:
         if lowest and transfer and now - connection.since > STARTUP_IDLE and connection.speed.rate() <= lowest:
             text = f"Too slow Downloading speed: {int(connection.speed.rate())} <= {lowest}(B/s)"
             connection.blame(SourceError(text, ErrorCode.TOO_SLOW, Retry.NEXT_SOURCE))
+
+    def _relieve(self, now: float) -> None:
+        """Have fresh streams opened in place of those that lag; while we hold them back ourselves none does."""
+        if not self._ranges_shown or self._pace.rate or (self._shared_pace is not None and self._shared_pace.rate):
+            return
+        streams: list[relief.Stream] = []
+        busy: list[Connection] = []
+        for one in self.connections:
+            if one.transfer is not None and one.segment is not None:
+                left = one.segment.end - one.transfer.position
+                streams.append(relief.Stream(left, one.rate(), now - one.born, now - one.heard, one.opening, one.fresh))
+                busy.append(one)
+        for index in self._relief.due(streams, now, last=bool(self._waiting) and not self.ledger.free):
+            busy[index].relieve()
 
     def _dead_end(self) -> DownloadError:
         faults = [source.fault for source in self.sources if source.fault is not None]

@@ -73,7 +73,7 @@ class SegmentedJob:
         self._receiver = receiver
         self._sources = sources
         self._pace = _engine.Pace(plan.rate, place.pace)
-        self._crew = Crew(opener, receiver, sources, plan.limits, self._pace)
+        self._crew = Crew(opener, receiver, sources, plan.limits, self._pace, place.pace)
         self._file: LocalFile | None = None
         self._begun = place.claims.path_of(place.gid)  # what an earlier Job of this Download was writing
         self._path = self._begun or (self._wish(plan.out) if plan.out else "")

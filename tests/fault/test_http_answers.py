@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from slasshy_rpc.errors import ErrorCode
-from tests.support.behaviour import Behaviour, Choose, after, every, first
+from slasshy_rpc.protocols.connection import Connection
+from tests.support.behaviour import Behaviour, Choose, after, every, first, nth
 from tests.support.fetcher import Fetcher
 from tests.support.origin import Origin, closed_port
 
@@ -193,11 +194,43 @@ async def test_a_server_that_caps_connections(fetcher: Fetcher) -> None:
 
 
 async def test_slow_connections_are_relieved(fetcher: Fetcher, origin: Origin) -> None:
-    """Every fourth connection is a hundred times slower; the others take over what it owns."""
+    """Every fourth connection is two hundred times slower; fresh ones take over what they own."""
     url = origin.serve("/file.bin", length=16 * MIB, behaviour=Behaviour(slow_every=4, slow_rate=20_000, rate=4 * MIB))
     done = await fetcher.fetch(url, split="8")
     assert done.error is None
     assert done.path.read_bytes() == origin.content("/file.bin").whole()
+    assert 8 < origin.connections <= 8 + 8 + 3
+
+
+async def test_a_stream_that_stands_at_the_end_is_not_waited_for(fetcher: Fetcher, origin: Origin) -> None:
+    """It keeps its connection open and says nothing more: the time-out of five seconds is not what ends it."""
+    stall = Behaviour(fail_after=MIB, fail_how="stall")
+    url = origin.serve("/file.bin", length=8 * MIB, behaviour=nth(3, stall, Behaviour(rate=8 * MIB)))
+    done = await fetcher.fetch(url, split="4", max_tries="1")
+    assert done.error is None
+    assert done.path.read_bytes() == origin.content("/file.bin").whole()
+
+
+async def test_a_server_that_says_nothing_any_more_runs_into_the_time_out(fetcher: Fetcher, origin: Origin) -> None:
+    """Relief does not put that off for ever."""
+    mute = Behaviour(hold_at=0)
+    url = origin.serve("/file.bin", length=8 * MIB, behaviour=after(3, mute))
+    done = await fetcher.fetch(url, split="4", max_tries="1", timeout="2")
+    assert done.error is not None
+    assert done.error.code == ErrorCode.TIMEOUT
+
+
+@pytest.mark.parametrize("limit", ["0", str(3 * MIB)])
+async def test_nobody_is_relieved_where_we_hold_back_ourselves(
+    fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    relieved: list[Connection] = []
+    monkeypatch.setattr(Connection, "relieve", lambda self: relieved.append(self))
+    behaviour = nth(3, Behaviour(rate=MIB // 16), Behaviour(rate=MIB))
+    url = origin.serve("/file.bin", length=6 * MIB, behaviour=behaviour)
+    done = await fetcher.fetch(url, split="4", max_download_limit=limit)
+    assert done.error is None
+    assert bool(relieved) is (limit == "0")
 
 
 async def test_checksum(fetcher: Fetcher, origin: Origin) -> None:
