@@ -232,22 +232,24 @@ def recover(
 ) -> tuple[Range, ...] | None:
     """The byte ranges of the open target ``fd`` that are on disk, or None if nothing can be believed.
 
-    Believed only within the same boot, for the same device, inode and length, and if the file reaches as far as the
-    marks. Raises AnotherVersion if all that is so and the validators disagree. Ask only for a file that is being
-    resumed: a file system may give the inode of a deleted file to a new one.
+    Marks are believed only within the same boot, for the same device, inode and length, and if the file reaches as far
+    as they do. Raises AnotherVersion if it is this file and the validators disagree, after another boot too. Ask only
+    for a file that is being resumed: a file system may give the inode of a deleted file to a new one.
     """
     content = _read(os.path.join(directory, key + SUFFIX), HEADER_SIZE + _bitmap_size(length))
     header = _Header.unpack(content) if content is not None else None
-    if content is None or header is None or not _same_boot(header) or header.length != length:
+    if content is None or header is None or header.length != length:
         return None
     try:
         status = os.fstat(fd)
     except OSError:
         return None
-    if (header.device, header.inode) != (status.st_dev & _WORD, status.st_ino & _WORD):
+    if not _same_file(header, status):
         return None
     if not _same_version(header.validators, _validators_field(validators)):
         raise AnotherVersion
+    if not _same_boot(header):
+        return None
     ranges = tuple(
         (first * BLOCK, min(last * BLOCK, length))
         for first, last in bits.runs(memoryview(content)[HEADER_SIZE:], bits.count(length, BLOCK))
@@ -255,6 +257,12 @@ def recover(
     if ranges and ranges[-1][1] > status.st_size:
         return None
     return ranges
+
+
+def _same_file(header: _Header, status: os.stat_result) -> bool:
+    """Whether the header speaks of this file; devices may be numbered anew with every boot."""
+    same_device = header.device == status.st_dev & _WORD or not _same_boot(header)
+    return same_device and header.inode == status.st_ino & _WORD
 
 
 def _same_boot(header: _Header) -> bool:
@@ -282,8 +290,8 @@ def _read(path: str, size: int) -> bytes | None:
 def prune(directory: str | os.PathLike[str]) -> int:
     """Remove live files that can never be believed again; returns how many. For the start of a server.
 
-    Those are the damaged, those of another boot, and those whose target is gone or has been replaced. Files that
-    are not live maps are left alone, and so is a folder that is missing or cannot be read.
+    Those are the damaged, those whose target is gone or has been replaced, and those of another boot that do not name
+    their target. Files that are not live maps are left alone, and so is a folder that is missing or cannot be read.
     """
     removed = 0
     try:
@@ -299,18 +307,17 @@ def prune(directory: str | os.PathLike[str]) -> int:
 
 
 def _hopeful(path: str) -> bool:
-    """Whether the live file may still be believed when its target is resumed."""
+    """Whether the live file may still tell something when its target is resumed."""
     try:
         size = os.lstat(path).st_size
         content = _read(path, size) if size <= HEADER_SIZE + _bitmap_size(1 << 50) else None
         header = _Header.unpack(content) if content is not None else None
-        if content is None or header is None or not _same_boot(header):
+        if content is None or header is None:
             return False
         if len(content) != HEADER_SIZE + _bitmap_size(header.length):
             return False
         if not header.path:
-            return True
-        status = os.stat(header.path)
+            return _same_boot(header)
+        return _same_file(header, os.stat(header.path))
     except (OSError, ValueError):
         return False
-    return (status.st_dev & _WORD, status.st_ino & _WORD) == (header.device, header.inode)

@@ -119,6 +119,22 @@ def test_a_retired_map_claims_nothing_and_still_knows_its_version(state: Path, t
         livemap.recover(state, "key", target, LENGTH, ('"v2"', ""))
 
 
+def test_the_version_is_known_after_another_boot_too(
+    state: Path, target: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "target")
+    key = livemap.key_for(path)
+    LiveFile.create(state, key, target, LENGTH, V1, ((0, BLOCK),), path=path).close(remove=False)
+    make(state, target).close(remove=False)  # without a path: of no more use then
+    monkeypatch.setattr(livemap, "boot_id", lambda: "another")
+    assert livemap.prune(state) == 1
+    assert livemap.recover(state, key, target, LENGTH, V1) is None
+    with pytest.raises(livemap.AnotherVersion):
+        livemap.recover(state, key, target, LENGTH, ('"v2"', ""))
+    os.rename(path, path + ".moved")
+    assert livemap.prune(state) == 1
+
+
 def test_a_map_is_removed_before_a_new_beginning(state: Path, target: int) -> None:
     livemap.remove(state, "key")
     make(state, target).close(remove=False)
