@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from slasshy_rpc.disk import control
 from slasshy_rpc.disk.faults import printable
 from slasshy_rpc.disk.layout import control_path, is_null, is_regular
 from slasshy_rpc.errors import DiskError, ErrorCode
@@ -49,17 +50,19 @@ class Rules:
 class Existing:
     """What to do at ``path``, where ``size`` bytes are now.
 
-    ``stale_control``: a control file lies there that must be removed before the first byte is written.
+    ``stale_control``: a control file lies there that must be removed before the first byte is written. ``device``: it
+    is the null device.
     """
 
     action: Action
     path: str
     size: int = 0
     stale_control: bool = False
+    device: bool = False
 
 
-def decide(size: int | None, control: bool, length: int | None, rules: Rules, *, checksum: bool = False) -> Action:
-    """The action for a path that holds ``size`` bytes (None: nothing) with or without a ``control`` file.
+def decide(size: int | None, controlled: bool, length: int | None, rules: Rules, *, checksum: bool = False) -> Action:
+    """The action for a path that holds ``size`` bytes (None: nothing), ``controlled`` if it has a control file.
 
     ``length`` is the remote length, None if the server does not tell; ``checksum``: a digest of the whole file is
     known. Observed on aria2 1.37 over all combinations, for regular files.
@@ -69,7 +72,7 @@ def decide(size: int | None, control: bool, length: int | None, rules: Rules, *,
     if length is None:
         # Nothing can be resumed; continue only takes over a file that is empty anyway.
         return Action.TRUNCATE if rules.allow_overwrite or (rules.continue_ and size == 0) else Action.RENAME
-    if control and not rules.remove_control_file:
+    if controlled and not rules.remove_control_file:
         return Action.RESUME_CONTROL
     if rules.continue_ and size < length:
         return Action.RESUME_LENGTH
@@ -94,29 +97,29 @@ def settle(
     if not take(path):
         return _settle_elsewhere(path, length, take, rules)
     size = local_size(path)
-    control = size is not None and os.path.lexists(control_path(path))
-    action = decide(size, control, length, rules, checksum=checksum) if size != -1 else Action.RENAME
+    controlled = size is not None and os.path.lexists(control_path(path))
+    action = decide(size, controlled, length, rules, checksum=checksum) if size != -1 else Action.RENAME
     if action is Action.RENAME and begun and length is None and size != -1:
         action = Action.TRUNCATE
     if action is Action.RENAME:
         return _settle_elsewhere(path, length, take, rules)
     stale = action is not Action.RESUME_CONTROL and os.path.lexists(control_path(path))
-    return Existing(action, path, size or 0, stale)
+    return Existing(action, path, size or 0, stale, size == 0 and is_null(os.stat(path)))
 
 
 def _settle_elsewhere(path: str, length: int | None, take: Take, rules: Rules) -> Existing:
-    other = choose_path(path, take, auto_file_renaming=rules.auto_file_renaming, resumable=length is not None)
+    other = choose_path(path, length, take, auto_file_renaming=rules.auto_file_renaming)
     size = local_size(other)
     if size is None:
         return Existing(Action.FRESH, other, 0, os.path.lexists(control_path(other)))
     return Existing(Action.RESUME_CONTROL, other, size)
 
 
-def choose_path(path: str, take: Take, *, auto_file_renaming: bool = True, resumable: bool = True) -> str:
+def choose_path(path: str, length: int | None, take: Take, *, auto_file_renaming: bool = True) -> str:
     """The first of ``name.1.ext`` to ``name.9999.ext`` that may be written, taken; never ``path`` itself.
 
-    A candidate that exists but has its own control file is an interrupted download of this kind and is as good, unless
-    the one at hand is not ``resumable`` (its length is unknown), which would empty it.
+    A candidate that exists but has a control file of its own for ``length`` bytes is an interrupted download of this
+    kind and is as good.
     Raises DiskError 13 if renaming is off, 14 if no number is free.
     """
     if not auto_file_renaming:
@@ -126,9 +129,17 @@ def choose_path(path: str, take: Take, *, auto_file_renaming: bool = True, resum
             ErrorCode.FILE_EXISTS,
         )
     folder, name = os.path.split(path)
+    try:
+        there = set(os.listdir(folder))
+    except OSError:
+        there = set()  # will speak for itself when the file is created
     for number in range(1, LAST_NUMBER + 1):
-        candidate = os.path.join(folder, renamed(name, number))
-        if _usable(candidate, resumable=resumable) and take(candidate) and _usable(candidate, resumable=resumable):
+        other = renamed(name, number)
+        if other in there and control_path(other) not in there:
+            continue  # without a look at the disk: there may be thousands
+        candidate = os.path.join(folder, other)
+        # Looked at once it is ours: another download may have ended there a moment ago.
+        if take(candidate) and _usable(candidate, length):
             return candidate
     raise DiskError(
         f"No free name for {printable(path)}: all up to number {LAST_NUMBER} are in use. Give another out.",
@@ -136,9 +147,17 @@ def choose_path(path: str, take: Take, *, auto_file_renaming: bool = True, resum
     )
 
 
-def _usable(candidate: str, *, resumable: bool) -> bool:
+def _usable(candidate: str, length: int | None) -> bool:
     size = local_size(candidate)
-    return size is None or (resumable and size != -1 and os.path.lexists(control_path(candidate)))
+    if size is None:
+        return True
+    if length is None or size == -1:
+        return False
+    try:
+        found = control.load(control_path(candidate))
+    except DiskError:
+        return False
+    return found is not None and found.total_length == length
 
 
 def local_size(path: str) -> int | None:

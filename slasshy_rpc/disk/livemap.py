@@ -37,7 +37,7 @@ _PATH_LIMIT = HEADER_SIZE - _HEAD.size - _CHECK.size
 _HALF = 16
 _WORD = (1 << 64) - 1
 
-#: What names the version of a content: its strong entity tag and its Last-Modified, each empty if unknown.
+#: What names the version of a content: its entity tag and its Last-Modified, each empty if unknown.
 Validators = tuple[str, str]
 
 
@@ -106,12 +106,17 @@ def _boot_field() -> bytes:
 
 
 def _validators_field(validators: Validators) -> bytes:
+    tag, date = validators
+    validators = (tag.removeprefix("W/"), date)
     digests = (hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:_HALF] for text in validators)
     return b"".join(digest if text else bytes(_HALF) for text, digest in zip(validators, digests, strict=True))
 
 
 def _same_version(one: bytes, other: bytes) -> bool:
-    """Whether two validators fields may name the same content: the rule is ``protocols.crew.same_version``'s."""
+    """Whether two validators fields may name the same content: the rule is ``protocols.crew.same_version``'s.
+
+    Which tags were weak is not kept: equal ones are believed.
+    """
     tags, dates = (one[:_HALF], other[:_HALF]), (one[_HALF:], other[_HALF:])
     both_dated = all(map(any, dates))
     same_date = both_dated and dates[0] == dates[1]

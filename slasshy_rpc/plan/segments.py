@@ -71,6 +71,10 @@ class SegmentMap:
         i = bisect_left(self._free, (position, 0))
         return i < len(self._free) and self._free[i][0] == position
 
+    def owns_from(self, position: int) -> bool:
+        """Whether an owned Segment has all from ``position`` on still before it."""
+        return any(segment.position == position for segment in self.owned)
+
     def commit(self, segment: Segment, upto: int) -> None:
         """Bytes of the Segment up to ``upto`` are in the file."""
         if not segment.position <= upto <= segment.end or segment not in self.owned:

@@ -26,6 +26,10 @@ if typing.TYPE_CHECKING:
 RECENT = 1.0
 
 
+class NoRoom(Exception):
+    """Every Source that could be asked has all the Connections that it may have: this one is not needed."""
+
+
 class Connection:
     """Runs until the crew has no Segment for it, or until it has failed too often."""
 
@@ -39,10 +43,11 @@ class Connection:
         self.since = self.born = clock.monotonic()  # of the Segment's Transfer, and of the stream's body
         self.opening = 0.0
         self.heard = -math.inf  # when bytes last came, as far as ``note`` has looked
-        self.fresh = False  # this stream was opened in place of one that lagged
+        self.fresh = False  # nothing has come since a stream that lagged was closed
         self.speed = Speed(RECENT)
         self._brought = self._noted = 0
         self._arrival = arrival
+        self._before_stream = 0
         self._blame: DownloadError | None = None
         self._relieved = False
         if source is not None:
@@ -71,10 +76,9 @@ class Connection:
         return self.speed.rate() if self.speed.span() >= 0.5 else self._young_rate()
 
     def _young_rate(self) -> float:
-        transfer = self.transfer
-        if transfer is None:
+        if self.transfer is None:
             return self.speed.rate()
-        return (transfer.position - transfer.offset) / max(clock.monotonic() - self.since, 1e-3)
+        return (self.received - self._before_stream) / max(clock.monotonic() - self.born, 1e-3)
 
     def blame(self, error: DownloadError) -> None:
         """Stop the Transfer that is under way as failed."""
@@ -95,6 +99,8 @@ class Connection:
                 before = self.received
                 try:
                     await self._bring(segment)
+                except NoRoom:
+                    return None
                 except DownloadError as error:
                     await self.let_go()
                     self.tries = 1 if self.received > before else self.tries + 1
@@ -104,7 +110,8 @@ class Connection:
                         return error
                     await asyncio.sleep(wait)
                 else:
-                    self.tries = 0
+                    if self.received > before:
+                        self.tries = 0
                 finally:
                     self.crew.ledger.release(segment)
                     self.segment = None
@@ -122,7 +129,7 @@ class Connection:
             self._arrival = await self._open(segment)
             self.born = clock.monotonic()
             self.opening = self.born - self.since
-            self.fresh, self._relieved = self._relieved, False
+            self._before_stream = self.received
             self.speed.clear()  # another stream may be of another speed
         arrival = self._arrival
         arrival.fresh = False
@@ -135,20 +142,23 @@ class Connection:
             self._brought += transfer.position - transfer.offset
             self.transfer = None
             self.crew.ledger.commit(segment, transfer.flushed)
-        if transfer.reason == _engine.CANCELLED and self._relieved:
-            arrival.channel.close()
-            await self.let_go()
-            return
-        self._relieved = False
+            blame, self._blame = self._blame, None
+            relieved, self._relieved = self._relieved, False
+        self.fresh = self.fresh and transfer.position == transfer.offset
         if transfer.reason == _engine.COMPLETE:
             self._arrival = None
             await self._put_back(arrival)
+        elif transfer.reason == _engine.CANCELLED and relieved and blame is None:
+            self.fresh = True
+            arrival.channel.close()
+            await self.let_go()
         elif transfer.reason != _engine.BOUND:
-            blame, self._blame = self._blame, None
             raise blame or transfer_error(transfer, self.crew.path)
 
     async def _open(self, segment: Segment) -> Arrival:
-        source = self.crew.choose_source(self)
+        source = self.crew.choose_source()
+        if source is None:
+            raise NoRoom
         source.asked = True
         source.connections += 1
         self.source = self.last_source = source

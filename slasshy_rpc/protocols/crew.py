@@ -79,9 +79,9 @@ class Crew:
         self._fd = -1
         self._live: _engine.LiveMap | None = None
         self._facts: dict[Source, Facts] = {}
-        self._ranges: bool | None = None  # as the server says, until ...
-        self._ranges_shown = False  # ... it has served one
-        self._ranges_refused = False
+        self._promised = False  # a server said that it has ranges, until ...
+        self._ranged: set[Source] = set()  # ... these have served one
+        self._rangeless: set[Source] = set()  # these said or showed that they have none
         self._fatal: DownloadError | None = None
         self._last_error: DownloadError | None = None
         self._tasks: dict[asyncio.Task[DownloadError | None], Connection] = {}
@@ -118,10 +118,13 @@ class Crew:
         self.ledger, self._fd, self.path, self._live = ledger, fd, path, live
         self._facts = {source: facts}
         self._fatal = self._last_error = None
-        self._ranges_shown = arrival is not None and arrival.start > 0
-        self._ranges = False if self._ranges_refused else facts.ranges
-        gaps = list(ledger.free)
-        ledger.plan(split.first_cut(gaps, self._room() if self._ranges is not False else 1, self.limits.min_split_size))
+        self._promised = facts.ranges is True
+        if arrival is not None and arrival.start > 0:
+            self._ranged.add(source)
+        elif facts.ranges is False:
+            self._rangeless.add(source)
+        parts = self._room() if self._divisible() else 1
+        ledger.plan(split.first_cut(list(ledger.free), parts, self.limits.min_split_size))
         try:
             if arrival is not None:
                 self._spawn(Connection(self, arrival, source))
@@ -141,9 +144,9 @@ class Crew:
             segment = self._claim(connection)
             if segment is not None:
                 return segment
-            if self._ranges is False:
+            if not self._divisible() and not self.ledger.owns_from(connection.position):
                 return None
-            if self._ranges_shown:
+            if self._ranged and self._divisible():
                 await connection.let_go()  # an idle stream only holds the server; a range is as good as it
             waiting = asyncio.get_running_loop().create_future()
             self._waiting.append(waiting)
@@ -157,12 +160,12 @@ class Crew:
             if not one.done():
                 one.set_result(None)
 
-    def choose_source(self, connection: Connection) -> Source:
-        """The Source to ask next. Raises the fault of the last one when none is alive."""
-        source = choose(self.sources, self.limits.per_host)
-        if source is None:
+    def choose_source(self) -> Source | None:
+        """The Source to ask for a range next; None when none has room now. Raises why none is left, if so."""
+        able = self._able()
+        if not able:
             raise self._dead_end()
-        return source
+        return choose(able, self.limits.per_host)
 
     def receive(
         self, channel: _engine.Channel, segment: Segment
@@ -197,31 +200,37 @@ class Crew:
         if text:
             text = f"Size mismatch: {redact(facts.url)} is another file: {text}."
             raise SourceError(text, ErrorCode.CANNOT_RESUME, Retry.NEXT_SOURCE)
-        self._facts[source] = facts
+        if known is None or facts.etag or facts.last_modified:
+            self._facts[source] = facts
         if arrival.start > 0:
-            self._ranges = self._ranges_shown = True
+            self._ranged.add(source)
 
     def after_failure(self, connection: Connection, error: DownloadError) -> float | None:
         """Seconds until the Connection should try again; None: it should give up."""
-        self._last_error = error
-        others = len(self.connections) > 1
+        if self._last_error is None or not isinstance(error, RangeRefused):
+            self._last_error = error  # that there are no ranges only says why it cannot go on
         log.info("%s: %s", self.path, error)
         if isinstance(error, SourceChanged) or error.retry is Retry.NEVER:
             self._fatal = error
             return None
-        if isinstance(error, RangeRefused) and not self._ranges_shown:
-            self._ranges, self._ranges_refused = False, True
-            if not others:
-                self._fatal = error
-            return None
         source = connection.last_source
+        if isinstance(error, RangeRefused) and source is not None:
+            if source not in self._ranged:
+                self._rangeless.add(source)
+                return 0.0 if self._divisible() else None
+            # It can do better: one wrong answer is no reason to give anything up.
+            error = SourceError(str(error), error.code, Retry.SAME_SOURCE)
+        if error.code == ErrorCode.TOO_SLOW and any(
+            c.speed.rate() > self.limits.lowest_speed for c in self.connections
+        ):
+            return 0.0  # it is this stream that is slow, not the server
         wait = pause(self.limits.retry, error, connection.tries)
         if wait is not None:
             return wait
         # This Connection has had its chances. While others do better the Source may live, with one Connection less.
         if source is not None and (error.retry is Retry.NEXT_SOURCE or not self._others_do_better(connection)):
             source.fault = error
-            if any(s.alive for s in self.sources):
+            if self._able():
                 connection.tries = 0
                 return 0.0
         return None
@@ -239,6 +248,14 @@ class Crew:
     def _room(self) -> int:
         return connection_limit(self.sources, self.limits.connections, self.limits.per_host)
 
+    def _able(self) -> list[Source]:
+        """The living Sources that may serve a range."""
+        return [source for source in self.sources if source.alive and source not in self._rangeless]
+
+    def _divisible(self) -> bool:
+        """Whether any bytes can be had but by going on with a stream that is there."""
+        return bool(self._able())
+
     def _spawn(self, connection: Connection) -> None:
         task = asyncio.create_task(connection.run())
         self._tasks[task] = connection
@@ -246,10 +263,10 @@ class Crew:
 
     def _reinforce(self) -> None:
         """Open a Connection for every planned range that has none, as far as the limits go."""
-        if self._ranges is False or self._fatal is not None:
+        if not self._divisible() or self._fatal is not None:
             return
         wanted = min(self._room(), len(self.connections) + len(self.ledger.free))
-        if self._ranges is None:
+        if not self._ranged and not self._promised:
             wanted = min(wanted, 2)  # one range request shows whether the others are worth it
         idle = len(self._waiting)
         while len(self.connections) - idle < wanted and len(self.connections) < self._room():
@@ -269,19 +286,18 @@ class Crew:
         self.moved()
         if self._fatal is not None:
             raise self._fatal
-        if not self._tasks and not self.ledger.complete:
+        if not self._tasks and not self.ledger.complete and not self._able():
             raise self._dead_end()
 
     def _too_slow(self, connection: Connection, now: float) -> None:
         lowest = self.limits.lowest_speed
         transfer = connection.transfer
         if lowest and transfer and now - connection.since > STARTUP_IDLE and connection.speed.rate() <= lowest:
-            text = f"Too slow Downloading speed: {int(connection.speed.rate())} <= {lowest}(B/s)"
-            connection.blame(SourceError(text, ErrorCode.TOO_SLOW, Retry.NEXT_SOURCE))
+            connection.blame(too_slow(connection.speed.rate(), lowest))
 
     def _relieve(self, now: float) -> None:
         """Have fresh streams opened in place of those that lag; while we hold them back ourselves none does."""
-        if not self._ranges_shown or self._pace.rate or (self._shared_pace is not None and self._shared_pace.rate):
+        if not self._ranged or self._pace.rate or (self._shared_pace is not None and self._shared_pace.rate):
             return
         streams: list[relief.Stream] = []
         busy: list[Connection] = []
@@ -294,12 +310,20 @@ class Crew:
             busy[index].relieve()
 
     def _dead_end(self) -> DownloadError:
+        """Why it does not go on: if all that was left had no ranges, RangeRefused, so that it may start over."""
         faults = [source.fault for source in self.sources if source.fault is not None]
-        return faults[-1] if faults else self._last_error or SourceError("No URI available.")
+        telling = [fault for fault in faults if fault.code != ErrorCode.CANNOT_RESUME] or faults
+        error = telling[-1] if telling else self._last_error or SourceError("No URI available.")
+        if any(source.alive for source in self.sources) and not self._divisible():
+            refused = RangeRefused(f"{error} The server has no ranges to go on with.", self.ledger.length)
+            refused.code = error.code
+            return refused
+        return error.with_traceback(None)
 
     def _claim(self, connection: Connection) -> Segment | None:
         position = connection.position
-        if self._ranges is False:
+        if not self._divisible() or (position >= 0 and not self._ranged and not self._promised):
+            # A stream of everything is not given up before a range was had.
             return self.ledger.claim(position) if self.ledger.adjacent(position) else None
         return self.ledger.claim(position) or self._steal(connection)
 
@@ -343,13 +367,23 @@ class Crew:
         self.connections.clear()
 
 
+def too_slow(rate: float, lowest: int) -> SourceError:
+    """A stream is below --lowest-speed-limit (bytes a second); aria2's text."""
+    text = f"Too slow Downloading speed: {int(rate)} <= {lowest}(B/s)"
+    return SourceError(text, ErrorCode.TOO_SLOW, Retry.NEXT_SOURCE)
+
+
 def same_version(first: Facts, now: Facts) -> bool:
     """Whether two answers for one URI speak of the same bytes (RFC 9110 section 8.8).
 
-    Nodes of one site may give different ETags to the same file: an equal Last-Modified is believed then.
+    Nodes of one site may give different ETags to the same file: an equal Last-Modified is believed then. Equal weak
+    tags do not outweigh different dates; different ones are as good as strong ones.
     """
     both_dated = bool(first.last_modified and now.last_modified)
     same_date = both_dated and first.last_modified == now.last_modified
     if first.etag and now.etag:
-        return first.etag == now.etag or same_date
+        weak = first.etag.startswith("W/") or now.etag.startswith("W/")
+        if first.etag.removeprefix("W/") == now.etag.removeprefix("W/"):
+            return not weak or same_date or not both_dated
+        return same_date
     return same_date or not both_dated

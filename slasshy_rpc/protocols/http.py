@@ -6,13 +6,14 @@ Owns: requests, status codes, and which origin gets which credentials and cookie
 from __future__ import annotations
 
 import email.utils
+import re
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from slasshy_rpc import clock
 from slasshy_rpc._engine import LENGTH, Channel
-from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
+from slasshy_rpc.errors import ErrorCode, Retry, SourceError
 from slasshy_rpc.net import address, auth, dial, http1
 from slasshy_rpc.net.address import Target
 from slasshy_rpc.net.head import ResponseHead
@@ -36,8 +37,9 @@ _REDIRECTED = frozenset({300, 301, 302, 303, 307, 308})
 _OVERLOADED = frozenset({502, 503, 504})
 _LATER = frozenset({408, 425, 429})
 
-#: Headers a user may set that belong to the origin they were meant for, and to no other (RFC 9110 section 15.4).
-_PRIVATE = ("authorization:", "cookie:", "proxy-authorization:")
+#: Headers a user may set that belong to the origin they were meant for, and to no other (RFC 9110 section 15.4):
+#: its name, and what sounds like a credential.
+_PRIVATE = re.compile(r"(host|cookie)\s*:|[^:]*(auth|token|secret|session|key)[^:]*:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +103,23 @@ class HttpOpener:
         hops = 0
         challenged = not self._rules.only_when_asked
         while True:
-            channel, head = await self._exchange(target, home, span, challenged)
+            asked = target
+            channel, head = await self._exchange(asked, home, span, challenged)
             try:
-                self._cookies.store(target, head.headers.all("set-cookie"))
+                self._cookies.store(asked, head.headers.all("set-cookie"))
                 if head.status in _REDIRECTED:
                     hops += 1
-                    target = self._redirected(target, head, hops)
-                elif head.status == 401 and not challenged and self._authorization(target, home):
+                    target = self._redirected(asked, head, hops)
+                elif head.status == 401 and not challenged and self._authorization(asked, home):
                     challenged = True
                 else:
-                    if target != home:
-                        source.current = target.url
-                    return self._arrival(channel, head, target, start, end)
-            except DownloadError:
+                    if asked != home:
+                        source.current = asked.url
+                    return self._arrival(channel, head, asked, start, end)
+                await self._reuse(channel, head, asked)
+            except BaseException:
                 channel.close()
                 raise
-            await self._reuse(channel, head, target)
 
     async def _exchange(
         self, target: Target, home: Target, span: tuple[int, int | None] | None, authorized: bool
@@ -154,7 +157,7 @@ class HttpOpener:
         at_home = target.origin == home.origin
         extra: Sequence[str] = rules.headers
         if not at_home:
-            extra = [line for line in extra if not line.lower().startswith(_PRIVATE)]
+            extra = [line for line in extra if not _PRIVATE.match(line)]
         return http1.build_head(
             target,
             user_agent=rules.user_agent or None,
@@ -206,7 +209,7 @@ class HttpOpener:
         facts = Facts(
             length=total,
             ranges=ranges,
-            etag=_strong(head.headers.get("etag")),
+            etag=head.headers.get("etag") or "",
             last_modified=head.headers.get("last-modified") or "",
             name=naming.choose(
                 head.headers.get("content-disposition"),
@@ -219,11 +222,11 @@ class HttpOpener:
         channel.begin_body(kind, length if kind == LENGTH else 0, head.leftover)
         return Arrival(facts, channel, first, last, http1.keep_alive(head))
 
-    async def _reuse(self, channel: Channel, head: ResponseHead, target: Target) -> None:
-        """Keep the connection of an answer whose body does not matter, if that is cheap."""
+    async def _reuse(self, channel: Channel, head: ResponseHead, asked: Target) -> None:
+        """Keep the connection of an answer whose body does not matter, if that is cheap: it leads to ``asked``."""
         kind, length = http1.framing(head)
         channel.begin_body(kind, length if kind == LENGTH else 0, head.leftover)
-        facts = Facts(None, None, url=target.url)
+        facts = Facts(None, None, url=asked.url)
         await self.put_back(Arrival(facts, channel, 0, None, http1.keep_alive(head)))
 
     def _key(self, target: Target) -> tuple[object, ...]:
@@ -235,11 +238,6 @@ def _accepts_ranges(head: ResponseHead) -> bool | None:
     if "bytes" in tokens:
         return True
     return False if "none" in tokens else None
-
-
-def _strong(etag: str | None) -> str:
-    """A strong entity tag, or '': a weak one does not promise equal bytes (RFC 9110 section 8.8.1)."""
-    return etag if etag and not etag.startswith(("W/", "w/")) else ""
 
 
 def _wrong_range(content: http1.ContentRange, start: int, end: int | None) -> SourceError:
@@ -282,5 +280,5 @@ def retry_after(value: str | None) -> float | None:
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - clock.wall())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -60,9 +60,11 @@ class LocalFile:
     fd: int = -1
     done: tuple[Range, ...] = ()
     live: _engine.LiveMap | None = None
+    finished: bool = False
     _live_file: livemap.LiveFile | None = field(default=None, repr=False)
     _controlled: bool = False
-    _saved: tuple[Range, ...] = ()
+    _saved: tuple[Range, ...] | None = None
+    _device: bool = False  # the null device: no records, nothing to allocate, never removed
 
     @classmethod
     def prepare(
@@ -101,21 +103,25 @@ class LocalFile:
             self.done = ((0, found.size // BLOCK * BLOCK),) if found.size >= BLOCK else ()
         elif found.action in (existing.Action.COMPLETE, existing.Action.VERIFY):
             self.done = ((0, found.size),) if found.size else ()
-        if self.length is not None:
+        self._device = found.device
+        if self.length is not None and not self._device:
             layout.free_space_check(self.path, max(0, self.length - found.size) if found.size else self.length)
-        self._controlled = resume or (self.length is not None and self.length > SMALL and not self.whole)
+        self._controlled = resume or self._worth_records
         if self._controlled and not resume:
             # Before the target has its full length: a crash must never leave a file that only looks complete, nor
             # marks of what was at this path before.
-            if self.rules.live_dir is not None:
-                livemap.remove(self.rules.live_dir, self._live_key)
-            self.save(self.done)
-        self.fd = layout.open_target(
-            self.path,
-            create=True,
-            truncate=found.action in (existing.Action.TRUNCATE, existing.Action.FRESH),
-            follow=self.rules.follow,
-        )
+            self._begin_records()
+        try:
+            self.fd = layout.open_target(
+                self.path,
+                create=True,
+                truncate=found.action in (existing.Action.TRUNCATE, existing.Action.FRESH),
+                follow=self.rules.follow,
+            )
+        except DiskError:
+            if self._controlled and not resume:
+                control.remove(layout.control_path(self.path))  # what lies there is not ours
+            raise
         if self.length is None:
             return
         if resume:
@@ -124,6 +130,16 @@ class LocalFile:
             if self.length >= self.rules.unallocated:
                 allocate(self.fd, self.length, self.rules.allocation, path=self.path, cancelled=cancelled)
             self._map()
+
+    @property
+    def _worth_records(self) -> bool:
+        return self.length is not None and self.length > SMALL and not self.whole and not self._device
+
+    def _begin_records(self) -> None:
+        if self.rules.live_dir is not None:
+            livemap.remove(self.rules.live_dir, self._live_key)
+        self._saved = None
+        self.save(self.done)
 
     def _read_control(self, size: int) -> None:
         found = control.load(layout.control_path(self.path))
@@ -199,14 +215,22 @@ class LocalFile:
         self._saved = ranges
 
     def empty(self) -> None:
-        """Forget every byte but keep the file open: the content turned out to be another. Raises OSError."""
-        os.ftruncate(self.fd, 0)
-        self.done = ()
+        """Forget every byte but keep the file open: the content turned out to be another. Raises DiskError."""
+        self._drop_live(remove=True)
+        self.done, self.action = (), existing.Action.TRUNCATE
+        self._controlled = self._worth_records
+        if self._controlled:
+            self._begin_records()
+        layout.cut(self.fd, 0, self.path)
+        if self._controlled:
+            self._map()
 
     def discard(self) -> None:
         """Remove the file and every record about it."""
         self._drop_live(remove=True)
         self.close()
+        if self._device:
+            return
         control.remove(layout.control_path(self.path))
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)
@@ -214,10 +238,9 @@ class LocalFile:
     def finish(self, length: int, modified: float | None) -> None:
         """All ``length`` bytes are in: date the file, make it durable if asked, then drop the records. DiskError."""
         fd, self.fd = self.fd, -1
+        dated = self.rules.remote_time and not self._device
         sync = self.rules.sync == "always" or (self.durable and self.action is existing.Action.RESUME_CONTROL)
-        layout.finish(
-            fd, length=length, modified=modified if self.rules.remote_time else None, sync=sync, path=self.path
-        )
+        layout.finish(fd, length=length, modified=modified if dated else None, sync=sync, path=self.path)
         if self._controlled:
             if self.rules.keep_control:
                 self._saved = ()
@@ -226,6 +249,7 @@ class LocalFile:
                 control.remove(layout.control_path(self.path))
         self._controlled = False
         self._drop_live(remove=True)
+        self.finished = True
 
     def suspend(self, solid: Iterable[Range]) -> None:
         """Stop here for now: records first, then close. A disk that refuses the record loses no byte.
@@ -234,7 +258,7 @@ class LocalFile:
         """
         if self.fd < 0:
             return
-        if self.whole and not self._controlled:
+        if self._device or (self.whole and not self._controlled):
             self.close()
             return
         self._controlled = True  # a small file, too, must not look complete

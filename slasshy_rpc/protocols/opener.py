@@ -18,7 +18,7 @@ class Facts:
     """What an answered open said about the file; lengths in bytes.
 
     ``ranges`` is True when the server has shown or said that it serves ranges, False when it has shown or said that it
-    does not, None when it left that open. ``etag`` is a strong validator or empty.
+    does not, None when it left that open. ``etag`` is an entity tag, weak ones with their ``W/``, or empty.
     """
 
     length: int | None

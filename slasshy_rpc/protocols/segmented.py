@@ -29,7 +29,7 @@ from slasshy_rpc.plan.segments import SegmentMap
 from slasshy_rpc.plan.sources import Source, choose
 from slasshy_rpc.protocols.base import Outcome, Workplace
 from slasshy_rpc.protocols.connection import transfer_error
-from slasshy_rpc.protocols.crew import Crew, Limits
+from slasshy_rpc.protocols.crew import STARTUP_IDLE, Crew, Limits, too_slow
 from slasshy_rpc.protocols.localfile import FileRules, LocalFile, foresee
 from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, RangeRefused, SourceChanged
 from slasshy_rpc.values import FileView, ServerView, Snapshot, UriView
@@ -82,6 +82,7 @@ class SegmentedJob:
         self._verified: int | None = None
         self._cancelled = False
         self._not_found = 0
+        self._slow: DownloadError | None = None
         self._resumed = False
 
     # ---- the Job
@@ -94,14 +95,16 @@ class SegmentedJob:
                     await self._bring()
                     return Outcome()
                 except (SourceChanged, RangeRefused) as error:
-                    if self._file is None or fresh_starts == FRESH_STARTS or not self._expendable(self._file, error):
+                    if self._file is None or fresh_starts >= self._starts(error):
+                        raise
+                    if not self._expendable(self._file, error):
                         raise
                     log.warning("%s Starting over.", error)
                     await self._start_over(self._file)
             raise AssertionError("the loop returns or raises")
         finally:
-            if self._file is not None:
-                file = self._file
+            file = self._file
+            if file is not None and not file.finished:
                 solid = self._crew.solid() if self._crew.ledger.length else file.done
                 await self._off_loop(file.suspend, solid)
 
@@ -153,7 +156,7 @@ class SegmentedJob:
             arrival.channel.close()
             raise
         if facts.length is None:
-            await self._bring_stream(arrival, file)
+            await self._bring_stream(arrival, source, file)
             return
         ledger = SegmentMap(facts.length, file.done)
         self._resumed = ledger.done.total > 0
@@ -188,7 +191,8 @@ class SegmentedJob:
         while True:
             source = choose(self._sources, self._plan.limits.per_host, failed)
             if source is None:
-                raise next((s.fault for s in reversed(self._sources) if s.fault), SourceError("No URI available."))
+                fault = next((s.fault for s in reversed(self._sources) if s.fault), SourceError("No URI available."))
+                raise fault.with_traceback(None)
             source.asked = True
             source.connections += 1
             try:
@@ -258,7 +262,7 @@ class SegmentedJob:
             over.set()
             await saving
 
-    async def _bring_stream(self, arrival: Arrival, file: LocalFile) -> None:
+    async def _bring_stream(self, arrival: Arrival, source: Source, file: LocalFile) -> None:
         """A body of unknown length: one stream from the start, which cannot be continued."""
         tries = 0
         while True:
@@ -277,18 +281,25 @@ class SegmentedJob:
                 self._length = transfer.position
                 await self._finish(file, arrival.facts, transfer.position)
                 return
-            error = transfer_error(transfer, file.path)
-            tries += 1
+            error = self._slow or transfer_error(transfer, file.path)
+            tries, self._slow = tries + 1, None
             wait = self._patience(error, tries)
             if wait is None:
-                raise error
-            await asyncio.sleep(wait)
-            arrival, _ = await self._open_first(0, None)
+                source.fault, tries = error, 0
+            await asyncio.sleep(wait or 0)
+            arrival, source = await self._open_first(0, None)
             await self._off_loop(file.empty)
 
     async def _watch(self, transfer: _engine.Transfer) -> None:
+        """Take the speed of a stream, and stop one that is below lowest-speed-limit."""
+        began, lowest = clock.monotonic(), self._plan.limits.lowest_speed
         while True:
-            self._crew.speed.note(clock.monotonic(), transfer.position)
+            now, speed = clock.monotonic(), self._crew.speed
+            speed.note(now, transfer.position)
+            if lowest and now - began > STARTUP_IDLE and speed.rate() <= lowest:
+                self._slow = too_slow(speed.rate(), lowest)
+                transfer.cancel()
+                return
             await asyncio.sleep(0.25)
 
     async def _keep_records(self, file: LocalFile, over: asyncio.Event) -> None:
@@ -334,14 +345,28 @@ class SegmentedJob:
         return found == expected.lower()
 
     async def _finish(self, file: LocalFile, facts: Facts, length: int) -> None:
-        modified = email.utils.parsedate_tz(facts.last_modified)
-        stamp = email.utils.mktime_tz(modified) if modified else None
-        await self._off_loop(file.finish, length, stamp)
+        try:
+            await self._off_loop(file.finish, length, _stamp(facts.last_modified))
+        except asyncio.CancelledError:
+            if not file.finished:
+                raise
+            # Told to stop a moment too late: the file is there, and its records are gone.
+            if (task := asyncio.current_task()) is not None:
+                task.uncancel()
         self._crew.ledger = SegmentMap(length, [(0, length)])
+
+    def _starts(self, error: DownloadError) -> int:
+        """How many fresh starts there may be; one after a stream that broke off is a try as any other."""
+        tries = self._plan.limits.retry.max_tries
+        if isinstance(error, RangeRefused) and not self._resumed and tries:
+            return min(FRESH_STARTS, tries - 1)
+        return FRESH_STARTS
 
     def _expendable(self, file: LocalFile, error: DownloadError) -> bool:
         """Whether the bytes on disk may go for a fresh start: never those that another program left there."""
         if file.action not in (Action.FRESH, Action.TRUNCATE, Action.RESUME_CONTROL):
+            return False
+        if not any(source.alive for source in self._sources):
             return False
         return not (isinstance(error, RangeRefused) and self._resumed and self._plan.always_resume)
 
@@ -378,6 +403,15 @@ class SegmentedJob:
             self._cancelled = True
             await asyncio.wait([task])
             raise
+
+
+def _stamp(date: str) -> float | None:
+    """Seconds since the epoch of an HTTP date (RFC 9110 section 5.6.7); None for one that cannot be."""
+    parts = email.utils.parsedate_tz(date)
+    try:
+        return email.utils.mktime_tz(parts) if parts else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _whole_pieces(bits: bytes, length: int, piece: int) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from slasshy_rpc.errors import ErrorCode
+from slasshy_rpc.protocols import crew, segmented
 from slasshy_rpc.protocols.connection import Connection
-from tests.support.behaviour import Behaviour, Choose, after, every, first, nth
+from tests.support.behaviour import Behaviour, Choose, Framing, Seen, after, every, first, nth
 from tests.support.fetcher import Fetcher
 from tests.support.origin import Origin, closed_port
 
@@ -218,6 +219,77 @@ async def test_a_server_that_says_nothing_any_more_runs_into_the_time_out(fetche
     done = await fetcher.fetch(url, split="4", max_tries="1", timeout="2")
     assert done.error is not None
     assert done.error.code == ErrorCode.TIMEOUT
+
+
+async def test_a_stretch_that_nobody_gets_runs_into_the_time_out(fetcher: Fetcher, origin: Origin) -> None:
+    """All but the file's last bytes come; heads are answered, and then there is silence."""
+    length, silent_from = 8 * MIB, 8 * MIB - 20_000
+
+    def choose(seen: Seen) -> Behaviour:
+        begin, last = seen.range or (0, None)
+        if last is not None and last < silent_from:
+            return Behaviour(rate=8 * MIB)
+        return Behaviour(rate=8 * MIB, fail_after=max(0, silent_from - begin), fail_how="stall")
+
+    url = origin.serve("/file.bin", length=length, behaviour=choose)
+    done = await fetcher.fetch(url, split="4", max_tries="2", timeout="1")
+    assert done.error is not None
+    assert done.error.code == ErrorCode.TIMEOUT
+    assert len(origin.requests()) < 40
+
+
+@pytest.mark.parametrize("framing", ["length", "close"])
+async def test_too_slow_for_the_user(
+    fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch, framing: Framing
+) -> None:
+    monkeypatch.setattr(crew, "STARTUP_IDLE", 0.5)
+    monkeypatch.setattr(segmented, "STARTUP_IDLE", 0.5)
+    url = origin.serve("/file.bin", length=MIB, behaviour=Behaviour(rate=20_000, framing=framing))
+    done = await fetcher.fetch(url, lowest_speed_limit="200000", split="2")
+    assert done.error is not None
+    assert done.error.code == ErrorCode.TOO_SLOW
+
+
+async def test_one_slow_stream_is_no_slow_server(
+    fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "STARTUP_IDLE", 0.5)
+    monkeypatch.setattr(Connection, "relieve", lambda self: None)
+    behaviour = nth(3, Behaviour(rate=20_000), Behaviour(rate=MIB))
+    url = origin.serve("/file.bin", length=6 * MIB, behaviour=behaviour)
+    done = await fetcher.fetch(url, lowest_speed_limit="200000", split="4")
+    assert done.error is None
+    assert origin.content("/file.bin").difference(done.path) is None
+
+
+@pytest.mark.parametrize("date", ["Fri, 01 Jan 99999 00:00:00 GMT", "+99999999999 Feb 01 00:00:00", "yesterday"])
+async def test_an_impossible_date_is_no_date(fetcher: Fetcher, origin: Origin, date: str) -> None:
+    later = Behaviour(status=503, headers=(("Retry-After", date),))
+    url = origin.serve("/file.bin", length=LENGTH, behaviour=first(1, later, Behaviour(last_modified=date)))
+    done = await fetcher.fetch(url)
+    assert done.error is None
+    assert origin.content("/file.bin").difference(done.path) is None
+
+
+async def test_two_versions_with_weak_tags_never_meet(fetcher: Fetcher, origin: Origin) -> None:
+    old = Behaviour(etag='W/"v1"', last_modified="", rate=8 * MIB)
+    new = Behaviour(version=1, etag='W/"v2"', last_modified="")
+    url = origin.serve("/file.bin", length=8 * MIB, behaviour=after(3, new, old))
+    done = await fetcher.fetch(url, split="4")
+    assert done.error is None
+    assert origin.content("/file.bin", 1).difference(done.path) is None
+
+
+async def test_an_answer_without_validators_does_not_join_two_versions(fetcher: Fetcher, origin: Origin) -> None:
+    def choose(seen: Seen) -> Behaviour:
+        if seen.nth == 2:
+            return Behaviour(etag="", last_modified="")
+        return Behaviour(version=int(seen.nth > 2), rate=8 * MIB)
+
+    url = origin.serve("/file.bin", length=8 * MIB, behaviour=choose)
+    done = await fetcher.fetch(url, split="3")
+    assert done.error is None
+    assert origin.content("/file.bin", 1).difference(done.path) is None
 
 
 @pytest.mark.parametrize("limit", ["0", str(3 * MIB)])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from slasshy_rpc.disk import existing
+from slasshy_rpc.disk import control, existing
+from slasshy_rpc.disk.control import Control
 from slasshy_rpc.disk.existing import Action, Existing, Rules, decide, settle
 from slasshy_rpc.errors import DiskError, ErrorCode
 
@@ -112,11 +113,13 @@ def test_a_path_in_use_is_renamed_whatever_the_rules(tmp_path: Path) -> None:
 
 
 def test_a_candidate_with_its_own_control_file_is_taken(tmp_path: Path) -> None:
-    for name in ("f.bin", "f.1.bin", "f.2.bin", "f.2.bin.aria2"):
+    for name in ("f.bin", "f.1.bin", "f.2.bin", "f.3.bin", "f.3.bin.aria2", "f.4.bin"):
         (tmp_path / name).write_bytes(b"123")
+    control.save(str(tmp_path / "f.2.bin.aria2"), Control(1 << 20, LENGTH + 1, 0, ()))
+    control.save(str(tmp_path / "f.4.bin.aria2"), Control(1 << 20, LENGTH, 0, ()))
     path = str(tmp_path / "f.bin")
-    assert settle(path, LENGTH, free, PLAIN) == Existing(Action.RESUME_CONTROL, str(tmp_path / "f.2.bin"), 3)
-    assert settle(path, None, free, PLAIN) == Existing(Action.FRESH, str(tmp_path / "f.3.bin"))
+    assert settle(path, LENGTH, free, PLAIN) == Existing(Action.RESUME_CONTROL, str(tmp_path / "f.4.bin"), 3)
+    assert settle(path, None, free, PLAIN) == Existing(Action.FRESH, str(tmp_path / "f.5.bin"))
 
 
 def test_folders_and_dead_links_are_renamed_around(tmp_path: Path) -> None:
@@ -139,7 +142,7 @@ def test_renaming_may_be_off_or_run_out(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_null_device_is_an_empty_file() -> None:
-    assert settle("/dev/null", LENGTH, free, OVERWRITE) == Existing(Action.TRUNCATE, "/dev/null", 0)
+    assert settle("/dev/null", LENGTH, free, OVERWRITE) == Existing(Action.TRUNCATE, "/dev/null", 0, device=True)
 
 
 def test_a_stream_begins_over_what_its_own_download_had_written(tmp_path: Path) -> None:
