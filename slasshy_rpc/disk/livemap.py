@@ -28,10 +28,10 @@ HEADER_SIZE = 4096
 SUFFIX = ".live"
 
 _MAGIC = b"slshlive"
-_VERSION = 2
-# magic, version, block, boot id, device, inode, length, half a SHA-256 of each validator (zeros: unknown), length of
-# the path
-_HEAD = struct.Struct("<8sII64sQQQ32sH")
+_VERSION = 3
+# magic, version, block, boot id, device, inode, length, half a SHA-256 of each validator (zeros: unknown), the GID that
+# writes, length of the path
+_HEAD = struct.Struct("<8sII64sQQQ32s16sH")
 _CHECK = struct.Struct("<I")  # CRC-32 of all the header before it, in its last four bytes
 _PATH_LIMIT = HEADER_SIZE - _HEAD.size - _CHECK.size
 _HALF = 16
@@ -72,19 +72,19 @@ def key_for(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """Whose marks these are. ``path`` may be empty: too long, or not given."""
+    """Whose marks these are. ``path`` may be empty: too long, or not given; so may ``gid`` (NULs)."""
 
     boot: bytes
     device: int
     inode: int
     length: int
     validators: bytes
+    gid: bytes
     path: bytes
 
     def pack(self) -> bytes:
-        head = _HEAD.pack(
-            _MAGIC, _VERSION, BLOCK, self.boot, self.device, self.inode, self.length, self.validators, len(self.path)
-        )
+        fixed = (self.boot, self.device, self.inode, self.length, self.validators, self.gid)
+        head = _HEAD.pack(_MAGIC, _VERSION, BLOCK, *fixed, len(self.path))
         body = (head + self.path).ljust(HEADER_SIZE - _CHECK.size, b"\0")
         return body + _CHECK.pack(zlib.crc32(body))
 
@@ -94,10 +94,10 @@ class _Header:
         body, check = data[: HEADER_SIZE - _CHECK.size], data[HEADER_SIZE - _CHECK.size : HEADER_SIZE]
         if len(data) < HEADER_SIZE or check != _CHECK.pack(zlib.crc32(body)):
             return None
-        magic, version, block, boot, device, inode, length, validators, path_length = _HEAD.unpack_from(data)
-        if (magic, version, block) != (_MAGIC, _VERSION, BLOCK) or path_length > _PATH_LIMIT:
+        magic, version, block, boot, device, inode, length, validators, gid, size = _HEAD.unpack_from(data)
+        if (magic, version, block) != (_MAGIC, _VERSION, BLOCK) or size > _PATH_LIMIT:
             return None
-        return cls(boot, device, inode, length, validators, data[_HEAD.size : _HEAD.size + path_length])
+        return cls(boot, device, inode, length, validators, gid, data[_HEAD.size : _HEAD.size + size])
 
 
 def _boot_field() -> bytes:
@@ -148,12 +148,13 @@ class LiveFile:
         done: tuple[Range, ...],
         *,
         path: str = "",
+        gid: str = "",
     ) -> LiveFile:
         """A new live map for the open target ``fd`` of ``length`` > 0 bytes, replacing an older one.
 
         ``done`` are byte ranges that are in the file already, rounded down to blocks. ``path`` (the target's) lets
-        ``prune`` see that the target is gone. Folder 0700, file 0600. Raises DiskError (16, 9 …): a download may go on
-        without it.
+        ``prune`` see that the target is gone, and with ``gid`` ``owners`` tell whose it is. Folder 0700, file 0600.
+        Raises DiskError (16, 9 …): a download may go on without it.
         """
         os_path = os.path.join(directory, key + SUFFIX)
         try:
@@ -165,6 +166,7 @@ class LiveFile:
                 status.st_ino & _WORD,
                 length,
                 _validators_field(validators),
+                gid.encode("ascii", "replace")[:16],
                 encoded if len(encoded) <= _PATH_LIMIT else b"",
             )
             bitmap = bytearray(_bitmap_size(length))
@@ -309,6 +311,26 @@ def prune(directory: str | os.PathLike[str]) -> int:
                 os.unlink(path)
                 removed += 1
     return removed
+
+
+def owners(directory: str | os.PathLike[str]) -> dict[str, str]:
+    """Which path each GID was writing to, by the live maps in ``directory``: so that after a restart it is given to no
+    other. For the start of a server, after ``prune``.
+    """
+    found: dict[str, str] = {}
+    try:
+        entries = [entry.path for entry in os.scandir(directory) if entry.name.endswith(SUFFIX)]
+    except OSError:
+        return found
+    for path in entries:
+        try:
+            with open(path, "rb") as file:
+                header = _Header.unpack(file.read(HEADER_SIZE))
+        except OSError:
+            continue
+        if header is not None and header.path and (gid := header.gid.rstrip(b"\0")):
+            found[gid.decode("ascii", "replace")] = os.fsdecode(header.path)
+    return found
 
 
 def _hopeful(path: str) -> bool:

@@ -57,6 +57,7 @@ class LocalFile:
     piece_length: int
     action: existing.Action
     validators: livemap.Validators = ("", "")
+    gid: str = ""
     fd: int = -1
     done: tuple[Range, ...] = ()
     live: _engine.LiveMap | None = None
@@ -77,14 +78,16 @@ class LocalFile:
         checksum: bool,
         begun: bool,
         validators: livemap.Validators,
+        gid: str,
         cancelled: Callable[[], bool],
     ) -> LocalFile:
         """Decide what to do with ``path``, ``take`` the path that comes of it, and open and allocate the file.
 
-        ``begun`` as in ``existing.settle``. Raises DiskError; nothing that was there is lost then.
+        ``begun`` as in ``existing.settle``; ``gid`` is written into the live map. Raises DiskError; nothing that was
+        there is lost then.
         """
         found = existing.settle(path, length, take, rules.existing, checksum=checksum, begun=begun)
-        self = cls(found.path, rules, length, rules.piece_length, found.action, validators)
+        self = cls(found.path, rules, length, rules.piece_length, found.action, validators, gid)
         try:
             self._open(found, cancelled)
         except BaseException:
@@ -174,7 +177,14 @@ class LocalFile:
             return
         try:
             self._live_file = livemap.LiveFile.create(
-                self.rules.live_dir, self._live_key, self.fd, self.length, self.validators, self.done, path=self.path
+                self.rules.live_dir,
+                self._live_key,
+                self.fd,
+                self.length,
+                self.validators,
+                self.done,
+                path=self.path,
+                gid=self.gid,
             )
         except DiskError as error:
             log.warning("%s A crash of the process may cost up to the last control file.", error)

@@ -234,6 +234,7 @@ class SegmentedJob:
                 checksum=self._plan.checksum is not None,
                 begun=path == self._begun,
                 validators=(facts.etag, facts.last_modified),
+                gid=place.gid,
                 cancelled=lambda: self._cancelled,
             )
             return file

@@ -187,7 +187,7 @@ def test_a_damaged_header_is_not_believed(state: Path, target: int, data: st.Dat
 @given(st.binary(min_size=livemap.HEADER_SIZE - 4, max_size=livemap.HEADER_SIZE - 4), st.binary(max_size=20))
 def test_a_hostile_header_with_a_good_checksum_is_harmless(state: Path, target: int, body: bytes, tail: bytes) -> None:
     state.mkdir(parents=True, exist_ok=True)
-    body = b"slshlive\2\0\0\0\0\x40\0\0" + body[16:]
+    body = b"slshlive\3\0\0\0\0\x40\0\0" + body[16:]
     (state / "key.live").write_bytes(body + zlib.crc32(body).to_bytes(4, "little") + tail)
     assert livemap.recover(state, "key", target, LENGTH, UNKNOWN) is None
     assert livemap.prune(state) == 1
@@ -205,6 +205,16 @@ def test_pruning_keeps_the_hopeful_and_strangers(state: Path, target: int, tmp_p
     os.rename(path, path + ".moved")
     assert livemap.prune(state) == 1
     assert livemap.prune(state / "missing") == 0
+
+
+def test_owners_are_told_by_gid(state: Path, target: int, tmp_path: Path) -> None:
+    path, gid = str(tmp_path / "target"), "2089b05ecca3d829"
+    LiveFile.create(state, "a", target, LENGTH, UNKNOWN, (), path=path, gid=gid).retire()
+    LiveFile.create(state, "b", target, LENGTH, UNKNOWN, (), path=path).retire()
+    LiveFile.create(state, "c", target, LENGTH, UNKNOWN, (), gid="3089b05ecca3d829").retire()
+    (state / "junk.live").write_text("junk")
+    assert livemap.owners(state) == {gid: path}
+    assert livemap.owners(state / "missing") == {}
 
 
 def test_a_new_map_replaces_the_old_without_truncating_it(state: Path, target: int) -> None:
