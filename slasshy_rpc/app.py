@@ -14,6 +14,7 @@ import os
 import secrets
 import signal
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +22,43 @@ from slasshy_rpc._engine import Engine, Pace
 from slasshy_rpc.api.methods import Api
 from slasshy_rpc.api.paths import server_files
 from slasshy_rpc.cli import logs
-from slasshy_rpc.cli.arguments import Invocation, Mode
+from slasshy_rpc.cli.arguments import Invocation, Mode, awaited_protocol
+from slasshy_rpc.cli.readout import Readout
 from slasshy_rpc.disk import livemap
-from slasshy_rpc.errors import ErrorCode, RpcError, UsageError
+from slasshy_rpc.errors import DiskError, ErrorCode, RpcError, UsageError
+from slasshy_rpc.net.address import redact
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.net.receive import Receiver
+from slasshy_rpc.options.files import Entry
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.web import Web
+from slasshy_rpc.session.gid import GidRefused
 from slasshy_rpc.session.session import Session
+from slasshy_rpc.session.uris import usable
 
 log = logging.getLogger(__name__)
 
 #: What aria2.getVersion lists, in aria2's words: only what works.
-FEATURES = ("HTTPS", "Message Digest")
+FEATURES = ("HTTPS", "Message Digest", "XML-RPC")
+
+#: Steps on disks that may run at once: some long digests must not keep a pause waiting. Started as they are needed.
+DISK_THREADS = 32
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(start: Invocation) -> int:
-    """Do what the command line asked for; returns the exit code. Raises UsageError and OptionError."""
+    """Do what the command line asked for; returns the exit code. Raises UsageError and OptionError.
+
+    The input file is read to its end before anything opens. A bad value in it costs nothing but the start then, and
+    while a pipe is read that nobody closes, signals still do what they do to any program.
+    """
     logs.configure(start.options)
-    for warning in start.warnings:
+    warnings = list(start.warnings)
+    listed = list(start.listed_entries(warnings))
+    for warning in warnings:
         log.warning("%s", warning)
-    return _run_on_uvloop(App(start).run())
+    return _run_on_uvloop(App(start, listed).run())
 
 
 def _run_on_uvloop(main: Coroutine[Any, Any, int]) -> int:
@@ -53,17 +70,20 @@ def _run_on_uvloop(main: Coroutine[Any, Any, int]) -> int:
 class App:
     """One process from its start to its exit code."""
 
-    def __init__(self, start: Invocation) -> None:
+    def __init__(self, start: Invocation, listed: list[Entry]) -> None:
         self._start = start
+        self._listed = listed
         self._options = start.options
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
+        self._signals = 0
         self._lock = -1
 
     async def run(self) -> int:
         """Start everything, wait for the end of the work or a signal, stop everything."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.set_default_executor(ThreadPoolExecutor(DISK_THREADS, "disk"))
+        for number in SIGNALS:
             loop.add_signal_handler(number, self._signalled)
         server = self._start.mode is Mode.SERVER
         state = self._state_dir(locked=server)
@@ -80,34 +100,48 @@ class App:
                 live_dir=state / "live" if state is not None else None,
                 reserved=server_files(self._options),
                 pausing=self._start.rpc,
-                options_changed=logs.configure,
+                waiting=True,
+                options_changed=logs.reconfigure,
             )
             api = Api(session, features=FEATURES, halt=self._halt)
-            if server and state is not None:
+            owners: dict[str, str] = {}
+            if state is not None and (server or self._listed):
                 await asyncio.to_thread(livemap.prune, state / "live")
-            code = await self._serve(session, api)
-            if jar := self._options.text("save-cookies"):
-                cookies.save(jar)
-            return code
+                owners = await asyncio.to_thread(livemap.owners, state / "live")
+            readout = Readout(self._options, api.rows)
+            failed = await self._serve(session, api, readout, owners)
+            _save_cookies(cookies, session.options.text("save-cookies"))
+            if self._start.mode is Mode.ONE_SHOT or self._start.compat:
+                readout.results(api.result_rows(), session.options.text("download-result") or "default")
+            return api.exit_code() or failed
         finally:
             receiver.close()
             if self._lock >= 0:
                 os.close(self._lock)
+            # All is saved. What is left takes a moment, in which a signal would only spoil the exit code.
+            for number in SIGNALS:
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)
 
-    async def _serve(self, session: Session, api: Api) -> int:
-        """From the first entry to the saved session."""
+    async def _serve(self, session: Session, api: Api, readout: Readout, owners: dict[str, str]) -> int:
+        """From the first entry to the saved session; returns the exit code that refused entries call for.
+
+        ``owners`` are the paths that GIDs had before (``livemap.owners``).
+
+        The session is saved only if the start succeeded: it would not be whole.
+        """
         from slasshy_rpc.cli.announce import Announcer
-        from slasshy_rpc.cli.readout import Readout
 
         async with contextlib.AsyncExitStack() as stack:
+            # Before RPC opens: an early saveSession must not write a file without them.
+            failed = self._add_entries(session, api)
+            session.recall(owners)
             if self._start.rpc:
                 await self._open_rpc(api, stack)
-            session.start()
             session.events.subscribe(Announcer(api.row))
-            readout = Readout(self._options, api.rows)
+            session.start()
             showing = asyncio.create_task(readout.run())
             try:
-                failed = self._add_entries(api)
                 if seconds := self._options.integer("stop"):
                     asyncio.get_running_loop().call_later(seconds, self._stop.set)
                 if self._start.rpc:
@@ -117,11 +151,9 @@ class App:
                 else:
                     await self._first(api.wait_idle(), self._stop.wait())
             finally:
-                await self._first(session.close(), self._force.wait())
+                await session.close(hurry=self._force)
                 showing.cancel()
-        if self._start.mode is Mode.ONE_SHOT:
-            readout.results(api.result_rows())
-        return api.exit_code() or failed
+        return failed
 
     async def _open_rpc(self, api: Api, stack: contextlib.AsyncExitStack) -> None:
         from slasshy_rpc.rpc.server import RpcServer
@@ -134,22 +166,49 @@ class App:
         places = " and ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses)
         log.log(logs.NOTICE, "RPC: listening on %s", places)
         if not self._start.compat:
-            for line in way_in(self._options):
-                log.log(logs.NOTICE, "%s", line)
+            for text in way_in(self._options):
+                log.log(logs.NOTICE, text)  # with line breaks of its own
 
-    def _add_entries(self, api: Api) -> int:
+    def _add_entries(self, session: Session, api: Api) -> int:
         """Queue what the command line and the input file name; returns the exit code that refusals call for."""
-        warnings: list[str] = []
         failed = 0
-        for entry in self._start.entries(warnings):
+        for entry in self._start.own_entries():
             try:
                 api.add_request(entry.uris, entry.options, trusted=True)
             except RpcError as error:
-                log.error("%s %s", error, " ".join(entry.uris)[:200])
+                log.error("%s %s", error, _named(entry))
                 failed = ErrorCode.UNKNOWN
-        for warning in warnings:
-            log.warning("%s", warning)
+        listed, self._listed = self._listed, []
+        for entry in listed:
+            try:
+                api.add_request(entry.uris, entry.options, trusted=not self._own_session)
+            except RpcError as error:
+                failed = self._pass_over(session, entry, error) or failed
         return failed
+
+    @property
+    def _own_session(self) -> bool:
+        """Whether the input file is what the server saved: then callers over RPC may have named what is in it."""
+        given, saved = self._start.input_file, self._options.text("save-session")
+        return bool(given and saved) and os.path.realpath(given or "") == os.path.realpath(saved or "")
+
+    def _pass_over(self, session: Session, entry: Entry, error: RpcError) -> int:
+        """Go on without an entry of the input file; returns the exit code for that.
+
+        It stays in the session file, so that aria2 or a later version can download it; only one whose GID another has
+        is dropped, as by aria2. What is no URI, what has a bad GID, and what is paused, do not make the exit code.
+        """
+        if isinstance(error, GidRefused):  # the log says it already
+            if not error.in_use:
+                session.keep(entry.uris, entry.options)
+            return ErrorCode.OK
+        session.keep(entry.uris, entry.options)
+        awaited = next((name for name in map(awaited_protocol, entry.uris) if name), "")
+        reason = f"{awaited} is not there yet" if awaited else str(error)
+        stays = "; it stays in the session file" if self._options.text("save-session") else ""
+        log.error("Cannot be downloaded: %s (%s)%s", _named(entry), reason, stays)
+        paused = self._start.rpc and entry.options.get("pause") == "true"
+        return ErrorCode.UNKNOWN if not paused and (awaited or usable(entry.uris)) else ErrorCode.OK
 
     @staticmethod
     async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
@@ -164,11 +223,14 @@ class App:
             task.result()
 
     def _signalled(self) -> None:
-        """The first signal ends in good order, the second does not wait for it."""
-        (self._force if self._stop.is_set() else self._stop).set()
+        """The first signal ends in good order, the second does not wait for slow disks, further ones do nothing."""
+        self._signals += 1
+        self._halt(self._signals > 1)
 
     def _halt(self, force: bool) -> None:
         self._stop.set()
+        if force:
+            self._force.set()
 
     def _state_dir(self, *, locked: bool) -> Path | None:
         """The folder for what outlives the process, made private and locked by one server; None without one.
@@ -196,6 +258,19 @@ class App:
             log.info("No live maps: %s", error)
             return None
         return path
+
+
+def _named(entry: Entry) -> str:
+    """Its URIs as a log may have them."""
+    return " ".join(map(redact, entry.uris))[:200]
+
+
+def _save_cookies(cookies: Cookies, path: str | None) -> None:
+    if path:
+        try:
+            cookies.save(path)
+        except DiskError as error:
+            log.error("%s", error)
 
 
 def way_in(options: OptionSet) -> list[str]:

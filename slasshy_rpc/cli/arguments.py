@@ -50,12 +50,11 @@ class Invocation(NamedTuple):
     warnings: tuple[str, ...] = ()
     text: str = ""
 
-    def entries(self, warnings: list[str]) -> Iterator[Entry]:
-        """The downloads to add, in order: those of the command line, then those of the input file, read lazily.
+    def own_entries(self) -> Iterator[Entry]:
+        """The downloads that the command line names, which come first.
 
-        All URIs of the command line are mirrors of one file, unless force-sequential makes each a download of its own.
-        Whether they can be served is not looked at. Unknown options of the input file are put into ``warnings``.
-        Raises UsageError and OptionError as ``read_input`` does.
+        All its URIs are mirrors of one file, unless force-sequential makes each a download of its own. Whether they can
+        be served is not looked at.
         """
         if self.uris and self.options.flag("force-sequential"):
             own = {name: value for name, value in self.single.items() if name != "out"}
@@ -63,6 +62,12 @@ class Invocation(NamedTuple):
                 yield Entry((uri,), dict(own))
         elif self.uris:
             yield Entry(self.uris, dict(self.single))
+
+    def listed_entries(self, warnings: list[str]) -> Iterator[Entry]:
+        """The downloads that the input file lists, read lazily; reading may block for as long as a pipe stays open.
+
+        Unknown options are put into ``warnings``. Raises UsageError and OptionError as ``read_input`` does.
+        """
         if self.input_file is not None:
             shared = {name: value for name, value in self.single.items() if name not in _NOT_FOR_ENTRIES}
             for entry in read_input(self.input_file, compat=self.compat, warn=warnings.append):
@@ -226,7 +231,8 @@ def _conf(options: OptionSet, warnings: list[str], *, compat: bool) -> tuple[str
     for number, name, raw in read_conf(path):
         option = TABLE.get(name)
         if option is None:
-            warnings.append(f"Unknown option: {name}={raw} ({path}, line {number})")
+            # Without its value: what is mistyped here may be a password.
+            warnings.append(f"Unknown option: {name} ({path}, line {number})")
         elif name in ("compat", "conf-path", "no-conf", "help", "version"):
             warnings.append(f"{name} counts on the command line only ({path}, line {number})")
         else:
@@ -263,14 +269,24 @@ def _meaning(
     return Mode.SERVER, True
 
 
+def awaited_protocol(uri: str) -> str:
+    """The protocol that aria2 would use for ``uri`` and that is not there yet, '' if there is none such."""
+    scheme, mark, _ = uri.lower().partition(":")
+    if mark and scheme in ("http", "https"):
+        return ""
+    if mark and scheme in ("ftp", "sftp", "magnet"):
+        return "BitTorrent" if scheme == "magnet" else scheme.upper()
+    if uri.endswith((".torrent", ".metalink", ".meta4")):
+        return "BitTorrent" if uri.endswith(".torrent") else "Metalink"
+    return ""
+
+
 def _check_uri(uri: str) -> None:
     """Raises UsageError for what nothing here can download, before anything starts."""
     scheme, mark, rest = uri.partition(":")
     if scheme.lower() in ("http", "https") and mark and rest.startswith("//"):
         return
-    waits = {"ftp": "FTP", "sftp": "SFTP", "magnet": "BitTorrent"}.get(scheme.lower()) if mark else None
-    if waits is None and uri.endswith((".torrent", ".metalink", ".meta4")):
-        waits = "BitTorrent" if uri.endswith(".torrent") else "Metalink"
+    waits = awaited_protocol(uri)
     shown = uri if uri.isprintable() else ascii(uri)[1:-1]
     raise UsageError(
         f"Unrecognized URI or unsupported protocol: {shown}" + (f" ({waits} is not there yet)" if waits else "")

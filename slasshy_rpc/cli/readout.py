@@ -45,7 +45,6 @@ class Readout:
         self._color = self._tty and options.flag("enable-color")
         self._human = options.flag("human-readable")
         self._interval = options.integer("summary-interval")
-        self._result = options.text("download-result") or "default"
         self._program = "aria2" if options.flag("compat") else "slasshy-rpc"
         self._next_summary: float | None = None
 
@@ -75,11 +74,10 @@ class Readout:
         if self._line:
             self._write(self._progress(rows))
 
-    def results(self, rows: Sequence[Row]) -> None:
-        """Print the table of results at the end, unless download-result is hide or the console is quiet."""
-        if not self._quiet and self._result != "hide":
-            full = self._result == "full"
-            self._write(results(rows, full=full, color=self._color, program=self._program))
+    def results(self, rows: Sequence[Row], form: str) -> None:
+        """Print the table of results at the end. ``form`` is download-result as it stands then: default, full, hide."""
+        if not self._quiet and form != "hide":
+            self._write(results(rows, full=form == "full", color=self._color, program=self._program))
 
     def _progress(self, rows: Sequence[Row]) -> str:
         plain = progress(rows, human=self._human)
@@ -100,7 +98,7 @@ class Readout:
             except UnicodeEncodeError:  # a name that the terminal's encoding does not have
                 self._stream.write(text.encode("ascii", "replace").decode("ascii"))
             self._stream.flush()
-        except BrokenPipeError:  # nobody reads any more: the downloads go on without a console
+        except OSError:  # nobody reads any more, the terminal is gone, the disk full: on without a console
             self._quiet = True
 
 

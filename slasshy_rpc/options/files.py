@@ -49,7 +49,8 @@ def read_input(path: str, *, compat: bool, warn: Callable[[str], None]) -> Itera
     """The entries of an input file, read while they are asked for; ``-`` is standard input, gzip is accepted.
 
     A line that starts without a blank holds URIs with TABs between them; the indented lines below it are
-    ``name=value``. Unknown options are told to ``warn``; those not allowed for a single download are passed over.
+    ``name=value``. Unknown options are told to ``warn`` by name alone (a mistyped one may carry a password); those not
+    allowed for a single download are passed over.
     Raises UsageError when the file cannot be read, OptionError for a bad value.
     """
     uris: tuple[str, ...] = ()
@@ -79,9 +80,10 @@ def read_input(path: str, *, compat: bool, warn: Callable[[str], None]) -> Itera
 def _take(options: dict[str, Normal], text: str, place: str, *, compat: bool, warn: Callable[[str], None]) -> None:
     """Put the option in ``text`` into ``options``; ``place`` goes into messages."""
     name, _, raw = text.partition("=")
-    option = TABLE.get(name.rstrip(_BLANKS))
+    name = name.rstrip(_BLANKS)
+    option = TABLE.get(name)
     if option is None:
-        warn(f"Unknown option: {text} ({place})")
+        warn(f"Unknown option: {name} ({place})")
         return
     if Scope.NEW not in option.scope:
         return

@@ -28,9 +28,10 @@ def _integer(text: str) -> int | None:
     digits = text[1:] if text[:1] in ("-", "+") else text
     if not (digits.isascii() and digits.isdigit()):
         return None
-    if len(digits.lstrip("0")) > _NUMBER_LETTERS:
+    digits = digits.lstrip("0") or "0"  # int() refuses thousands of digits, zeros among them
+    if len(digits) > _NUMBER_LETTERS:
         return None
-    number = int(text)
+    number = -int(digits) if text[0] == "-" else int(digits)
     return number if -BIGGEST - 1 <= number <= BIGGEST else None
 
 
@@ -274,21 +275,26 @@ class Proxy(Kind):
 
 
 class Checksum(Kind):
-    """``HASH_TYPE=HEX_DIGEST``; kept as typed, the type's case does not matter."""
+    """``HASH_TYPE=HEX_DIGEST``; kept as typed. With ``any_case`` the type's case does not matter."""
 
-    __slots__ = ("complaint", "types")
+    __slots__ = ("any_case", "complaint", "types")
     values = "HASH_TYPE=HEX_DIGEST"
 
     def __init__(
-        self, types: tuple[str, ...] = tuple(_DIGEST_LENGTHS), complaint: str = "Unrecognized checksum"
+        self,
+        types: tuple[str, ...] = tuple(_DIGEST_LENGTHS),
+        complaint: str = "Unrecognized checksum",
+        *,
+        any_case: bool = True,
     ) -> None:
         self.types = types
         self.complaint = complaint
+        self.any_case = any_case
 
     def parse(self, name: str, raw: str) -> str:
         """The text as typed, when the type is known and the digest has its length."""
         kind, _, digest = raw.partition("=")
-        if kind.lower() not in self.types:
+        if (kind.lower() if self.any_case else kind) not in self.types:
             raise OptionError(name, self.complaint.replace("TYPE", _shown(kind)))
         if len(digest) != _DIGEST_LENGTHS[kind.lower()] or digest.strip("0123456789abcdefABCDEF"):
             raise OptionError(name, "Unrecognized checksum")

@@ -6,7 +6,7 @@ Owns: OptionSet and the checks of values that come over RPC. Never: changes a se
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeVar
 
 from slasshy_rpc.errors import OptionError
@@ -14,6 +14,9 @@ from slasshy_rpc.options.kinds import Bool, Lines, Value
 from slasshy_rpc.options.table import TABLE, Option, Scope, State
 
 _T = TypeVar("_T")
+
+#: Values up to which looking through all of them is as fast as a dict.
+_FEW = 12
 
 #: Normalised: one text, or for cumulative options one text an entry.
 Normal = str | tuple[str, ...]
@@ -42,7 +45,8 @@ class OptionSet:
     def __init__(
         self, own: Mapping[str, Normal | Callable[[], str]], layer: Layer, parent: OptionSet | None = None
     ) -> None:
-        self._own: Final = dict(own)
+        # Half a million sets of a few values each: a row of names and values takes a third of a dict's room.
+        self._own: Final = _row(own) if layer is Layer.OWN and len(own) <= _FEW else dict(own)
         self._parent: Final = parent
         self.layer: Final = layer
 
@@ -51,24 +55,36 @@ class OptionSet:
         if not own:
             return self
         if layer is self.layer and self._parent is not None:
-            return OptionSet({**self._own, **own}, layer, self._parent)
+            return OptionSet({**dict(self._items()), **own}, layer, self._parent)
         return OptionSet(own, layer, self)
 
     def raw(self, name: str) -> Normal | None:
         """The normalised value as aria2 shows it, None where there is none."""
         node: OptionSet | None = self
         while node is not None:
-            value = node._own.get(name)
+            value = node._here(name)
             if value is not None:
                 return value() if callable(value) else value
             node = node._parent
         return None
 
+    def _here(self, name: str) -> Normal | Callable[[], str] | None:
+        own = self._own
+        if isinstance(own, dict):
+            return own.get(name)
+        return next((own[at + 1] for at in range(0, len(own), 2) if own[at] == name), None)
+
+    def _items(self) -> Iterable[tuple[str, Normal | Callable[[], str]]]:
+        own = self._own
+        if isinstance(own, dict):
+            return own.items()
+        return ((str(own[at]), own[at + 1]) for at in range(0, len(own), 2))
+
     def given(self, name: str) -> Layer | None:
         """The nearest layer that sets the option, None where nothing does."""
         node: OptionSet | None = self
         while node is not None:
-            if name in node._own:
+            if node._here(name) is not None:
                 return node.layer
             node = node._parent
         return None
@@ -107,7 +123,7 @@ class OptionSet:
 
     def own(self) -> dict[str, Normal]:
         """The values of this layer alone, as ``derive`` took them."""
-        return {name: value() if callable(value) else value for name, value in self._own.items()}
+        return {name: value() if callable(value) else value for name, value in self._items()}
 
     def items_for_rpc(self, scope: Scope) -> dict[str, str]:
         """What aria2.getOption (Scope.NEW) or aria2.getGlobalOption (Scope.GLOBAL) shows, in the table's order."""
@@ -135,15 +151,21 @@ class OptionSet:
         chain = []
         node: OptionSet | None = self
         while node is not None and node.layer >= lowest:
-            chain.append(node._own)
+            chain.append(node)
             node = node._parent
         merged: dict[str, Normal | Callable[[], str]] = {}
-        for values in reversed(chain):
-            merged.update(values)
+        for each in reversed(chain):
+            merged.update(each._items())
         return merged
 
     def __repr__(self) -> str:
-        return f"<OptionSet {self.layer.name}: {', '.join(self._own) if self._parent else 'all'}>"
+        return (
+            f"<OptionSet {self.layer.name}: {', '.join(name for name, _ in self._items()) if self._parent else 'all'}>"
+        )
+
+
+def _row(own: Mapping[str, Normal | Callable[[], str]]) -> tuple[Normal | Callable[[], str], ...]:
+    return tuple(part for pair in own.items() for part in pair)
 
 
 def _wire(value: Normal | Callable[[], str]) -> str:

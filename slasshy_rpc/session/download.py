@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Lines that a list of URIs is filled up to for the sake of Connections; aria2 has no such bound.
+MOST_LINES = 512
+
 
 class Intent(enum.Enum):
     """Why a Job that still runs was told to stop."""
@@ -141,7 +144,7 @@ def fresh_uris(request: Request) -> tuple[UriView, ...]:
     uris = request.uris
     split = request.options.integer("split")
     allowed = len(uris) * request.options.integer("max-connection-per-server")
-    length = max(len(uris), min(split, allowed))
+    length = max(len(uris), min(split, allowed, MOST_LINES))
     return tuple(UriView(uri, used=False) for uri in islice(cycle(uris), length))
 
 

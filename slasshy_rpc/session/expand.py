@@ -8,36 +8,81 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Sequence
 from itertools import product
 
 from slasshy_rpc.errors import RpcError
+from slasshy_rpc.session.uris import MOST
 
-#: More than this is a slip of the pen, or an attack on our memory.
-MOST = 10_000
+#: Bytes of all URIs together. More, or more than ``MOST`` of them, is a slip of the pen, or an attack on our memory.
+MOST_BYTES = 16 << 20
+_OPENING = re.compile(r"[{\[]")
 _CLOSING = {"{": "}", "[": "]"}
 _NUMBER = re.compile(r"[0-9]{1,18}\Z")
 _ADDRESS = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\Z")  # [::1] is a host, not a range
 
 
 def expand(text: str) -> list[str]:
-    """All that ``text`` stands for, the rightmost part changing fastest.
+    """All that ``text`` stands for, the rightmost part changing fastest. Raises RpcError as ``expand_all``."""
+    return expand_all([text])
 
-    Raises RpcError with aria2's texts, and if there are more than ``MOST``. A backward range stands for nothing,
-    which leaves one URI with nothing in that place (as aria2 does it).
+
+def expand_all(texts: Iterable[str]) -> list[str]:
+    """All that ``texts`` stand for, one after the other.
+
+    Raises RpcError with aria2's texts, and if there are more than ``MOST``, or ``MOST_BYTES`` of them, before any of
+    them is built. A backward range stands for nothing, which leaves one URI with nothing in that place (as aria2 does
+    it).
     """
-    parts: list[list[str]] = []
-    while found := re.search(r"[{\[]", text):
+    patterns = []
+    count = size = 0
+    for text in texts:
+        pattern = _parsed(text)
+        many = math.prod(map(len, pattern))
+        count += max(many, sum(len(part) for part in pattern if len(part) > 1))  # what stands for nothing is work, too
+        if count > MOST:
+            raise _too_many()
+        size += sum(sum(map(_size, part)) * many // len(part) for part in pattern) if many else 0
+        if size > MOST_BYTES:
+            raise RpcError(f"The parameterized string stands for more than {MOST_BYTES >> 20} MiB of URIs.")
+        if many:
+            patterns.append(pattern)
+    return ["".join(chosen) for pattern in patterns for chosen in product(*pattern)]
+
+
+def _parsed(text: str) -> list[Sequence[str]]:
+    """The parts of ``text``, each with what may stand there; neighbours without a choice are one part.
+
+    So there are few of them if the whole stands for no more than ``MOST``. Behind a part that stands for nothing
+    nobody looks. The work grows with the length of ``text`` and with the choices, not with their product.
+    """
+    parts: list[Sequence[str]] = []
+    fixed: list[str] = []
+    count, at = 1, 0
+    while count and (found := _OPENING.search(text, at)):
         opening = found[0]
         end = text.find(_CLOSING[opening], found.end())
         if end < 0:
             raise RpcError(f"Missing '{_CLOSING[opening]}' in the parameterized string.")
         inside = text[found.end() : end]
-        parts.append([text[: found.start()]])
-        parts.append(_choices(inside) if opening == "{" else _range(inside))
-        if math.prod(map(len, parts)) > MOST:
-            raise _too_many()
-        text = text[end + 1 :]
-    return ["".join(chosen) for chosen in product(*parts, [text])]
+        fixed.append(text[at : found.start()])
+        choices = _choices(inside) if opening == "{" else _range(inside)
+        if len(choices) == 1:
+            fixed.append(choices[0])
+        else:
+            parts += [["".join(fixed)], choices]
+            fixed = []
+            count *= len(choices)
+            if count > MOST:
+                raise _too_many()
+        at = end + 1
+    parts.append(["".join(fixed) + text[at:]])
+    return parts
+
+
+def _size(text: str) -> int:
+    """Bytes of ``text`` in a URI, where all beyond ASCII becomes %XX."""
+    return len(text) if text.isascii() else 3 * len(text.encode("utf-8", "replace"))
 
 
 def _choices(inside: str) -> list[str]:

@@ -1,6 +1,7 @@
 """The session as text: what --save-session writes and --input-file reads, byte for byte as aria2 does it.
 
-Owns: which Downloads are saved, in the form of an input file, and the safe way of writing it.
+Owns: which Downloads are saved, in the form of an input file, what an input file listed and nobody can download yet,
+and the safe way of writing it.
 Never: when to save. Nothing here needs the event loop, so it may run in a thread.
 """
 
@@ -10,9 +11,11 @@ import contextlib
 import gzip
 import os
 import re
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 
 from slasshy_rpc.errors import ErrorCode
+from slasshy_rpc.options.values import Normal
 from slasshy_rpc.session.download import Download
 from slasshy_rpc.values import Snapshot, Status
 
@@ -51,12 +54,10 @@ def entry(download: Download, uris: Iterable[str]) -> str:
     line = "".join(_BREAKS.sub(_encoded, uri) + "\t" for uri in uris)
     if not line:
         return ""
-    lines = [line, f" gid={download.gid}"]
+    options = [("gid", download.gid)]
     if download.status is Status.PAUSED:
-        lines.append(" pause=true")
-    options = download.options.items_for_session()
-    lines += [f" {name}={value}" for name, value in options if not _LINE_BREAKS.search(value)]
-    return "\n".join(lines) + "\n"
+        options.append(("pause", "true"))
+    return _lines(line, [*options, *download.options.items_for_session()])
 
 
 def text(downloads: Iterable[Download], live: dict[str, Snapshot]) -> str:
@@ -68,10 +69,36 @@ def text(downloads: Iterable[Download], live: dict[str, Snapshot]) -> str:
     )
 
 
+class Kept:
+    """Entries of an input file that cannot be downloaded here: they stay in the session file as they were read."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._gids: set[str] = set()
+
+    def __contains__(self, gid: object) -> bool:
+        """Whether one of them has this GID (in its one spelling)."""
+        return gid in self._gids
+
+    def add(self, uris: Sequence[str], options: Mapping[str, Normal]) -> None:
+        """Keep one; ``options`` are its own, normalised."""
+        flat = []
+        for name, value in options.items():
+            flat += [(name, value)] if isinstance(value, str) else [(name, line) for line in value]
+        self._lines.append(_lines("\t".join(uris) + "\t", flat))  # they stood on one line, so they fit on one
+        if isinstance(gid := options.get("gid"), str):
+            self._gids.add(gid.lower())
+
+    def text(self) -> str:
+        """Their lines, in the order in which they were read."""
+        return "".join(self._lines)
+
+
 def write(path: str, content: str) -> None:
     """Replace the file at ``path`` in one step, gzip-compressed if its name ends in ``.gz``. Raises OSError.
 
-    The text goes to ``path__temp`` first (aria2's name for it); only the owner may read it, for it can hold passwords.
+    The text goes to a new file beside it first, with a name that nobody can have foreseen (a download might have
+    aria2's ``path__temp``). Only the owner may read it, for it can hold passwords.
     """
     try:
         data = content.encode("utf-8", "surrogateescape")
@@ -79,8 +106,7 @@ def write(path: str, content: str) -> None:
         data = content.encode("utf-8", "replace")
     if path.endswith(".gz"):
         data = gzip.compress(data, mtime=0)
-    temporary = f"{path}__temp"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    fd, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".session.")  # O_EXCL, mode 0600
     try:
         with open(fd, "wb") as file:
             file.write(data)
@@ -91,6 +117,11 @@ def write(path: str, content: str) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def _lines(first: str, options: Iterable[tuple[str, str]]) -> str:
+    lines = [f" {name}={value}" for name, value in options if not _LINE_BREAKS.search(value)]
+    return "\n".join([first, *lines]) + "\n"
 
 
 def _encoded(found: re.Match[str]) -> str:

@@ -6,9 +6,10 @@ Never: the table of Downloads itself.
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TypeVar
 
 from slasshy_rpc.errors import RpcError
@@ -17,6 +18,28 @@ DIGITS = 16
 _HEX = re.compile(r"[0-9a-f]{1,16}\Z")
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class GidRefused(RpcError):
+    """The GID that was asked for is none, or ``in_use`` already; aria2 says of both "No URI to download."."""
+
+    def __init__(self, *, in_use: bool) -> None:
+        super().__init__("No URI to download.")
+        self.in_use = in_use
+
+
+def chosen(wanted: object, in_use: Callable[[str], bool]) -> str:
+    """The GID that a user wants, in its one spelling. Raises GidRefused; the log says why."""
+    found = normalised(wanted) if isinstance(wanted, str) else None
+    if found is None:
+        log.error("The gid %r is not 16 hexadecimal digits other than zero; this download is skipped.", wanted)
+        raise GidRefused(in_use=False)
+    if in_use(found):
+        log.error("The GID#%s is in use already; this download is skipped.", found)
+        raise GidRefused(in_use=True)
+    return found
 
 
 def fresh(taken: Container[str]) -> str:

@@ -10,6 +10,7 @@ plus one number per block, and a long run of paused entries is skipped block by 
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
     from slasshy_rpc.session.download import Download
 
 BLOCK_LIMIT = 1024
+
+
+class Whence(enum.Enum):
+    """What a new position is counted from; the values are aria2's."""
+
+    START = "POS_SET"
+    CURRENT = "POS_CUR"
+    END = "POS_END"
 
 
 class Block:

@@ -1,7 +1,7 @@
 """The Downloads that have ended, and what they mean for the exit code.
 
 Owns: the bounded list of results and what is remembered of those that no longer fit.
-Never: freeing a GID, which the Session does with what this hands back.
+Never: taking a GID out of the Session's table, which the Session does with what this hands back.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Results:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Download] = OrderedDict()
-        self._unfinished: list[Download] = []
+        self._unfinished: dict[str, Download] = {}
         self._pushed_out_code: int = ErrorCode.OK
         self.total = 0  # all that ever ended, purged ones included
 
@@ -32,7 +32,11 @@ class Results:
     @property
     def pushed_out(self) -> tuple[Download, ...]:
         """Failed ones that no longer fit but are still to be saved (keep-unfinished-download-result)."""
-        return tuple(self._unfinished)
+        return tuple(self._unfinished.values())
+
+    def remembers(self, gid: str) -> bool:
+        """Whether one that was pushed out is still to be saved under this GID, which is not free then."""
+        return gid in self._unfinished
 
     def add(self, download: Download, room: int, keep_unfinished: bool) -> list[Download]:
         """Put it last; returns those that ``room`` (a count) no longer holds, now forgotten here."""
@@ -45,7 +49,7 @@ class Results:
             if old.status is not Status.COMPLETE:
                 self._pushed_out_code = old.error_code
                 if keep_unfinished and old.status is Status.ERROR:
-                    self._unfinished.append(old)
+                    self._unfinished[old.gid] = old
         return gone
 
     def remove(self, download: Download) -> bool:

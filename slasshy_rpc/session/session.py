@@ -10,9 +10,9 @@ before the event it causes. A Job is stopped by cancelling its task, and keeps i
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,11 +23,12 @@ from slasshy_rpc.disk.claims import Claims
 from slasshy_rpc.errors import DownloadError, ErrorCode, RpcError
 from slasshy_rpc.options.values import Layer, Normal, OptionSet, needs_restart
 from slasshy_rpc.protocols.base import Outcome, Protocol, Protocols, Request, Workplace
-from slasshy_rpc.session import gid, uris
+from slasshy_rpc.session import gid, halt, uris
 from slasshy_rpc.session.download import Download, Intent, Run, fresh_uris, place
 from slasshy_rpc.session.events import Events
-from slasshy_rpc.session.expand import expand
-from slasshy_rpc.session.queue import Queue
+from slasshy_rpc.session.expand import expand_all
+from slasshy_rpc.session.export import Kept
+from slasshy_rpc.session.queue import Queue, Whence
 from slasshy_rpc.session.results import Results
 from slasshy_rpc.session.textfile import Contents, TextFile
 from slasshy_rpc.values import Event, Status
@@ -40,25 +41,15 @@ log = logging.getLogger(__name__)
 #: Seconds that a loop over the whole queue may hold the event loop.
 SLICE = 0.005
 
-#: Seconds that ``halted`` waits; a Job flushes within some hundredths of one, unless its disk hangs.
-HALT_PATIENCE = 2.0
-
-
-class Whence(enum.Enum):
-    """What a new position is counted from; the values are aria2's."""
-
-    START = "POS_SET"
-    CURRENT = "POS_CUR"
-    END = "POS_END"
-
 
 class Session:
-    """All Downloads of one process.
+    """All Downloads of one process. With ``waiting`` none of them begins before ``start``.
 
     ``options`` is the global set (without what belongs to single downloads). ``pace`` is the global rate limit, handed
     on to every Job. ``live_dir`` is where Jobs keep live maps. ``reserved`` are absolute paths that no Job may write
     to, whatever name a server gives its file. ``pausing``: whether ``pause`` is honoured for new Downloads (aria2
-    ignores it where nobody could unpause). ``options_changed`` hears of changed global options.
+    ignores it where nobody could unpause). ``options_changed(options, names)`` hears of changed global options before
+    they count.
     """
 
     def __init__(
@@ -70,12 +61,14 @@ class Session:
         live_dir: Path | None = None,
         reserved: Iterable[str] = (),
         pausing: bool = True,
-        options_changed: Callable[[OptionSet], None] | None = None,
+        waiting: bool = False,
+        options_changed: Callable[[OptionSet, Container[str]], None] | None = None,
     ) -> None:
         self.options = options
         self.events = Events()
         self.queue = Queue()
         self.results = Results()
+        self.claims = Claims(reserved)
         self._protocols = protocols
         self._pace = pace
         self._live_dir = live_dir
@@ -84,10 +77,11 @@ class Session:
         self._downloads: dict[str, Download] = {}
         self._active: dict[str, Download] = {}
         self._interrupted: dict[str, Download] = {}
-        self._claims = Claims(reserved)
         self._fill_planned = False
+        self._waiting = waiting
         self._held = 0
         self._closing = False
+        self._kept = Kept()
         self._idle: list[asyncio.Future[None]] = []
         self._file = TextFile(lambda: self.options, self._to_save)
         self._apply_pace()
@@ -129,21 +123,29 @@ class Session:
 
         ``trusted`` as in Request.
 
-        Raises RpcError if nothing among ``given`` can be downloaded, or the GID is malformed or in use.
+        Raises RpcError if nothing among ``given`` can be downloaded, the GID is malformed or in use (GidRefused), or
+        the session is closing.
         """
+        if self._closing:
+            raise RpcError("The server is about to end and takes no more downloads.")
         own = dict(own)
         wanted = own.pop("gid", None)
         paused = own.pop("pause", None) == "true" and self._pausing
         options = self.options.derive(own, Layer.OWN)
         if options.flag("parameterized-uri"):
-            given = [uri for text in given for uri in expand(text)]
+            given = expand_all(given)
         request = Request(self._served(given, options), options, trusted)
         if self._protocol_for(request) is None:
             log.info("None of these can be downloaded: %d URI(s) without a supported scheme and a host.", len(given))
             raise RpcError("No URI to download.")
-        download = Download(self._new_gid(wanted), request, Status.PAUSED if paused else Status.WAITING)
+        new = gid.fresh(self._downloads) if wanted is None else gid.chosen(wanted, self._in_use)
+        download = Download(new, request, Status.PAUSED if paused else Status.WAITING)
         self._enter(download, position)
         return download
+
+    def keep(self, given: Sequence[str], own: Mapping[str, Normal]) -> None:
+        """Leave an entry of an input file, which ``add`` refused, in the session file as it was read."""
+        self._kept.add(given, own)
 
     def remove(self, download: Download) -> None:
         """Stop an active one for good; forget a queued one without a trace. Raises RpcError for a stopped one."""
@@ -152,7 +154,7 @@ class Session:
         elif download.block is not None:
             self.queue.remove(download)
             del self._downloads[download.gid]
-            self._claims.release(download.gid)
+            self.claims.release(download.gid)
             self._plan_fill()
         else:
             raise RpcError(f"Active Download not found for GID#{download.gid}")
@@ -178,9 +180,7 @@ class Session:
         and its result in one breath.
         """
         runs = [download.run for download in downloads if download.run is not None]
-        tasks = [run.task for run in runs if run.intent in (Intent.PAUSE, Intent.REMOVE)]
-        if tasks:
-            await asyncio.wait(tasks, timeout=HALT_PATIENCE)
+        await halt.halted([run.task for run in runs if run.intent in (Intent.PAUSE, Intent.REMOVE)])
 
     def unpause(self, download: Download) -> None:
         """Let it start when its turn comes; it keeps its place. Raises RpcError unless it is paused."""
@@ -221,12 +221,21 @@ class Session:
             return
         request = replace(download.request, options=download.options.derive(changed, Layer.OWN))
         moved = place(request.options) != place(download.options)
+        if moved:
+            request = replace(request, trusted=False)  # the place is a caller's choice now
         download.replace_request(request)
         run = download.run
         if run is None and moved:
-            self._claims.release(download.gid)
+            self.claims.release(download.gid)
         if run is not None and run.intent is Intent.NONE and (needs_restart(changed) or not self._retuned(download)):
             run.stop(Intent.RESTART)
+
+    def recall(self, paths: Mapping[str, str]) -> None:
+        """Keep the paths that GIDs had in an earlier process for those of them that are here and still belong there."""
+        for known, path in paths.items():
+            download = self._downloads.get(known)
+            if download is not None and path.startswith(os.path.abspath(download.options.text("dir") or ".") + "/"):
+                self.claims.take(path, known)
 
     def change_uris(
         self, download: Download, withdrawn: Sequence[str], added: Sequence[str], position: int | None = None
@@ -234,22 +243,20 @@ class Session:
         """Withdraw and add mirrors; an active one is restarted with what it has. Returns how many went and came.
 
         aria2 lists a URI once for each Connection that it may have, and each mention in ``withdrawn`` takes one such
-        line away; here a URI is gone when all its lines are. Raises RpcError for a stopped one.
+        line away; here a URI is gone when all its lines are. Of those added, what no protocol can serve counts, as in
+        aria2, but is left out. Raises RpcError for a stopped one, and if there would be more than ``uris.MOST``.
         """
         if download.stopped:
             raise RpcError(f"Cannot remove URIs from GID#{download.gid}")
-        listed = [view.uri for view in fresh_uris(download.request)]
-        count = len(listed)
-        for uri in withdrawn:
-            if uri in listed:
-                listed.remove(uri)
-        gone = count - len(listed)
-        kept = [uri for uri in download.request.uris if uri in listed]
-        new = [uri for uri in map(uris.normalised, added) if uri is not None]
-        at = len(kept) if position is None else position
-        request = replace(download.request, uris=tuple(dict.fromkeys([*kept[:at], *new, *kept[at:]])))
-        if request.uris != download.request.uris:
-            download.replace_request(request)
+        before = download.request
+        gone, left = uris.withdraw((view.uri for view in fresh_uris(before)), withdrawn)
+        new = uris.added(added)
+        served = [uri for uri in new if self._protocol_for(Request((uri,), before.options)) is not None]
+        wanted = uris.merged([uri for uri in before.uris if uri in left], served, position, len(before.uris))
+        if wanted != before.uris:
+            # Who adds a URI may also name the file, unless the user has done so.
+            trusted = before.trusted and (not served or bool(before.options.text("out")))
+            download.replace_request(replace(before, uris=wanted, trusted=trusted))
             if download.run is not None and download.run.intent is Intent.NONE:
                 download.run.stop(Intent.RESTART)
         return gone, len(new)
@@ -258,11 +265,12 @@ class Session:
         """Change what applies to Downloads added from now on, and to the session itself at once."""
         if not changed:
             return
-        self.options = self.options.derive(changed, Layer.GLOBAL)
+        options = self.options.derive(changed, Layer.GLOBAL)
+        if self._options_changed is not None:
+            self._options_changed(options, changed.keys())
+        self.options = options
         self._apply_pace()
         self._plan_fill()
-        if self._options_changed is not None:
-            self._options_changed(self.options)
 
     def forget(self, download: Download) -> None:
         """Drop the result of a stopped one. Raises RpcError for others."""
@@ -278,28 +286,31 @@ class Session:
     # -- from start to end -----------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to save the session every save-session-interval seconds, if asked to. Needs a running loop."""
+        """Let Downloads begin, and save the session every save-session-interval seconds if asked to. Needs a loop."""
+        self._waiting = False
+        self._plan_fill()
         self._file.start()
 
     async def save(self) -> None:
         """Write the file of save-session. Raises RpcError with aria2's texts."""
         await self._file.save()
 
-    async def close(self, grace: float = 30.0) -> None:
+    async def close(self, grace: float = 30.0, hurry: asyncio.Event | None = None) -> None:
         """Stop all Jobs so that they can go on another day, save the session, close the protocols.
 
-        A Job that has not stopped after ``grace`` seconds is left behind with a line in the log.
+        A Job that has not stopped after ``grace`` seconds, or soon after ``hurry`` was set, is left behind with a line
+        in the log. The session is saved before that wait, which others may cut short by a SIGKILL, and after it.
         """
         self._closing = True
         for download in self.active:
             if download.run is not None and download.run.intent in (Intent.NONE, Intent.RESTART):
                 download.run.stop(Intent.CLOSE)
         tasks = [download.run.task for download in self.active if download.run is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace)
+        await self._file.save_quietly(only_if_changed=False)
+        await halt.halted_unless(hurry or asyncio.Event(), tasks, grace)
         await asyncio.sleep(0)  # the ends of the tasks are noted in the loop's next turn
         for download in self.active:
-            log.error("GID#%s did not stop within %g seconds; its last bytes may be missing.", download.gid, grace)
+            log.error("GID#%s did not stop in time; its last bytes may be missing.", download.gid)
         await self._file.close()
         for protocol in self._protocols:
             await protocol.close()
@@ -321,19 +332,12 @@ class Session:
     def _to_save(self) -> Contents:
         waiting = [*self._interrupted.values(), *self.queue.copy()]
         downloads = [*self.results.pushed_out, *self.results, *self._active.values(), *waiting]
-        return downloads, {each.gid: each.snapshot() for each in self._active.values()}
+        live = {each.gid: each.snapshot() for each in self._active.values()}
+        return Contents(downloads, live, self._kept.text())
 
-    def _new_gid(self, wanted: Normal | None) -> str:
-        if wanted is None:
-            return gid.fresh(self._downloads)
-        given = gid.normalised(wanted) if isinstance(wanted, str) else None
-        if given is None:
-            log.error("The gid %r is not 16 hexadecimal digits other than zero; this download is skipped.", wanted)
-            raise RpcError("No URI to download.")
-        if given in self._downloads:
-            log.error("The GID#%s is in use already; this download is skipped.", given)
-            raise RpcError("No URI to download.")
-        return given
+    def _in_use(self, wanted: str) -> bool:
+        """Whether something has this GID, were it only in the session file."""
+        return wanted in self._downloads or self.results.remembers(wanted) or wanted in self._kept
 
     def _enter(self, download: Download, position: int | None) -> None:
         self._downloads[download.gid] = download
@@ -379,7 +383,7 @@ class Session:
     def _fill(self) -> None:
         """Start Downloads while there are slots, and tell who waits for the end if nothing is left."""
         self._fill_planned = False
-        if not self._held and not self._closing:
+        if not self._waiting and not self._held and not self._closing:
             slots = self.options.integer("max-concurrent-downloads") - len(self._active)
             while slots > 0 and (download := self.queue.first_startable()) is not None:
                 self._begin(download)
@@ -399,7 +403,7 @@ class Session:
             protocol = self._protocol_for(download.request)
             if protocol is None:
                 raise DownloadError("No URI available.")
-            workplace = Workplace(download.gid, self._pace, self._live_dir, self._claims)
+            workplace = Workplace(download.gid, self._pace, self._live_dir, self.claims)
             job = protocol.job(download.request, workplace)
             task = asyncio.get_running_loop().create_task(job.run(), name=f"download {download.gid}")
             download.run = Run(download.request, job, task, monotonic())
@@ -419,7 +423,7 @@ class Session:
         download.settle()
         download.run = None
         if place(run.request.options) != place(download.options):
-            self._claims.release(download.gid)  # dir or out was changed: the file that was begun stays where it is
+            self.claims.release(download.gid)  # dir or out was changed: the file that was begun stays where it is
         del self._active[download.gid]
         if task.cancelled():
             self._halt(download, intent)
@@ -476,7 +480,7 @@ class Session:
         self._finish(download, Status.ERROR, Event.ERROR, code, message)
 
     def _finish(self, download: Download, status: Status, event: Event, code: int, message: str = "") -> None:
-        self._claims.release(download.gid)
+        self.claims.release(download.gid)
         download.status = status
         download.error_code = code
         download.error_message = message

@@ -6,7 +6,9 @@ Owns: FakeProtocol, FakeJob, and the Stage that puts a Session and an Api on the
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -159,6 +161,18 @@ async def turns(count: int = 6) -> None:
     """Let the event loop go round."""
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+def gids(path: Path) -> list[str]:
+    """The GIDs in a session file, in order."""
+    return [line.removeprefix(" gid=") for line in path.read_text().splitlines() if line.startswith(" gid=")]
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for a fact that a thread brings about."""
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110 what a thread does sets no event here
+            await asyncio.sleep(0.01)
 
 
 def options(**values: str) -> OptionSet:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slasshy_rpc.cli.arguments import Invocation, Mode, complaint, parse
+from slasshy_rpc.cli.arguments import Invocation, Mode, awaited_protocol, complaint, parse
 from slasshy_rpc.errors import OptionError, UsageError
 from slasshy_rpc.options.files import Entry
 from slasshy_rpc.options.table import TABLE, Scope
@@ -178,7 +178,7 @@ def test_conf_file_layers_and_warnings(own_home: Path) -> None:
     assert invocation.single == {"out": "single"}
     assert invocation.mode is Mode.SERVER
     assert invocation.warnings == (
-        f"Unknown option: foo=bar ({conf}, line 3)",
+        f"Unknown option: foo ({conf}, line 3)",
         f"compat counts on the command line only ({conf}, line 6)",
     )
 
@@ -233,30 +233,45 @@ def test_options_without_effect_are_told_outside_compat() -> None:
 
 def test_mirrors_and_sequential_downloads() -> None:
     two = ("http://a/1", "https://b/2")
-    warnings: list[str] = []
     together = aria2("-o", "x", "--header=A: b", *two)
-    assert list(together.entries(warnings)) == [Entry(two, {"out": "x"})]
+    assert list(together.own_entries()) == [Entry(two, {"out": "x"})]
     apart = aria2("-Z", "-o", "x", "--checksum=md5=" + "0" * 32, *two)
     checksum: dict[str, Normal] = {"checksum": "md5=" + "0" * 32}
-    assert list(apart.entries(warnings)) == [Entry((two[0],), checksum), Entry((two[1],), checksum)]
+    assert list(apart.own_entries()) == [Entry((two[0],), checksum), Entry((two[1],), checksum)]
     assert apart.options.text("out") is None
     assert "out" not in apart.options.items_for_rpc(Scope.NEW)
-    assert warnings == []
 
 
 def test_entries_of_an_input_file_follow(own_home: Path) -> None:
     listed = own_home / "list"
-    listed.write_text("http://a/1\n out=y\n foo=1\nhttp://a/2\n pause=false\n")
+    listed.write_text("http://a/1\n out=y\n http-password=s3cret\nhttp://a/2\n pause=false\n")
     invocation = aria2("-i", str(listed), "-o", "x", "--gid=" + "1" * 16, "--pause", URL)
     warnings: list[str] = []
-    assert list(invocation.entries(warnings)) == [
-        Entry((URL,), {"out": "x", "gid": "1" * 16, "pause": "true"}),
+    assert list(invocation.own_entries()) == [Entry((URL,), {"out": "x", "gid": "1" * 16, "pause": "true"})]
+    assert list(invocation.listed_entries(warnings)) == [
         Entry(("http://a/1",), {"out": "y", "pause": "true"}),
         Entry(("http://a/2",), {"pause": "false"}),
     ]
-    assert warnings == [f"Unknown option: foo=1 ({listed}, line 3)"]
+    assert warnings == [f"Unknown option: http-password ({listed}, line 3)"]  # and not what it was to be
     with pytest.raises(UsageError, match="Failed to open the file"):
-        list(aria2("-i", "/none").entries(warnings))
+        list(aria2("-i", "/none").listed_entries(warnings))
+
+
+@pytest.mark.parametrize(
+    ("uri", "protocol"),
+    [
+        ("ftp://h/f", "FTP"),
+        ("SFTP://h/f", "SFTP"),
+        ("magnet:?xt=urn:btih:0", "BitTorrent"),
+        ("/d/f.torrent", "BitTorrent"),
+        ("f.meta4", "Metalink"),
+        ("http://h/f.torrent", ""),
+        ("foo://h/f", ""),
+        ("ftp", ""),
+    ],
+)
+def test_protocols_that_are_not_there_yet(uri: str, protocol: str) -> None:
+    assert awaited_protocol(uri) == protocol
 
 
 REAL_LINES = [

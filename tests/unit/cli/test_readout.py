@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
 
 import pytest
@@ -152,27 +154,29 @@ def test_nothing_is_printed_that_was_not_wanted() -> None:
     stream = io.StringIO()
     quiet = Readout(options(quiet="true"), lambda: [row()], stream)
     quiet.tick(0.0)
-    quiet.results([row()])
-    Readout(options(download_result="hide"), lambda: [row()], stream).results([row()])
+    quiet.results([row()], "default")
+    Readout(options(), lambda: [row()], stream).results([row()], "hide")
     Readout(options(show_console_readout="false"), lambda: [row()], stream).tick(0.0)
     Readout(options(), list, stream).tick(0.0)
     assert stream.getvalue() == ""
 
 
-async def test_a_quiet_readout_ends_at_once_and_a_broken_pipe_ends_it() -> None:
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.EIO, errno.ENOSPC])
+async def test_a_quiet_readout_ends_at_once_and_a_console_that_is_gone_ends_it(number: int) -> None:
     await Readout(options(quiet="true"), lambda: [row()], io.StringIO()).run()
 
     class Gone(io.StringIO):
         def write(self, text: str) -> int:
-            raise BrokenPipeError
+            raise OSError(number, os.strerror(number))
 
     readout = Readout(options(), lambda: [row()], Gone())
     readout.tick(0.0)
     await readout.run()
+    readout.results([row()], "full")
 
 
 def test_a_name_that_the_terminal_cannot_show() -> None:
     buffer = io.BytesIO()
     stream = io.TextIOWrapper(buffer, encoding="ascii", write_through=True)
-    Readout(options(), list, stream).results([row(path="/d/é", status=Status.COMPLETE)])
+    Readout(options(), list, stream).results([row(path="/d/é", status=Status.COMPLETE)], "default")
     assert b"/d/?\n" in buffer.getvalue()

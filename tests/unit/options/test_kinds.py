@@ -64,6 +64,19 @@ def test_normalised_form(name: str, raw: str, shown: Normal) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "raw", "shown"),
+    [
+        ("split", "0" * 5000 + "5", "5"),
+        ("max-download-limit", "+" + "0" * 5000 + "1K", "1024"),
+        ("bt-max-open-files", " 07 ", "7"),
+        ("select-file", "0" * 5000 + "1", "0" * 5000 + "1"),
+    ],
+)
+def test_leading_zeros_do_not_count(name: str, raw: str, shown: str) -> None:
+    assert read(name, raw) == shown
+
+
+@pytest.mark.parametrize(
     ("raw", "shown"),
     [
         ("u:p@h", "http://u:p@h/"),
@@ -94,6 +107,7 @@ def test_proxies_that_are_none(raw: str) -> None:
         ("split", "99999999999999999999", "Bad number 99999999999999999999"),
         ("split", "1_0", "Bad number 1_0"),
         ("split", "٣", "Bad number ٣"),
+        ("split", "1" * 5000, "Bad number " + "1" * 200 + "..."),
         ("timeout", "601", "timeout must be between 1 and 600."),
         ("max-connection-per-server", "17", "max-connection-per-server must be between 1 and 16."),
         ("min-split-size", "1K", "min-split-size must be between 1048576 and 1073741824."),

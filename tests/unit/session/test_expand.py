@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from slasshy_rpc.errors import RpcError
-from slasshy_rpc.session.expand import MOST, expand
+from slasshy_rpc.session.expand import _parsed, expand, expand_all
+from slasshy_rpc.session.uris import MOST
 
 
 @pytest.mark.parametrize(
@@ -59,3 +60,34 @@ def test_refuses(text: str, message: str) -> None:
     with pytest.raises(RpcError) as caught:
         expand(text)
     assert str(caught.value) == message
+
+
+def test_one_after_the_other() -> None:
+    assert expand_all(["{a,b}", "c", "{}", "[1-2]"]) == ["a", "b", "c", "1", "2"]
+
+
+def too_much(texts: list[str]) -> str:
+    with pytest.raises(RpcError) as caught:
+        expand_all(texts)
+    return str(caught.value)
+
+
+def test_the_bounds_hold_for_all_texts_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(expand_all([f"{n}[1-1000]" for n in range(10)])) == MOST
+    monkeypatch.setattr("slasshy_rpc.session.expand.product", None)  # nothing is built
+    assert "more than 10000 URIs" in too_much([f"{n}[1-1000]" for n in range(11)])
+    assert "more than 10000 URIs" in too_much(["x"] * (MOST + 1))
+    assert "more than 16 MiB" in too_much(["x" * 100_000 + "[1-9999]"])
+    assert "more than 16 MiB" in too_much(["x" * 10_000 + "[1-1000]" for _ in range(2)])
+    assert "more than 16 MiB" in too_much(["ä" * 3_000_000])  # %C3%A4 in a URI
+
+
+def test_what_stands_for_nothing_counts_for_its_work() -> None:
+    assert expand_all(["[1-5000]{}"]) == []
+    assert "more than 10000 URIs" in too_much(["[1-5000]{}"] * 3)
+    assert expand_all(["{}" + "[1-9999]" * 10_000]) == []  # nobody looks behind it
+
+
+def test_parts_without_a_choice_are_one_part() -> None:
+    assert expand_all(["{a}" * 20_000]) == ["a" * 20_000]
+    assert len(_parsed("x{a}y[3-1]" * 1000 + "[1-2]" + "{b}" * 1000)) == 3

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
 from slasshy_rpc.errors import DownloadError, ErrorCode
+from slasshy_rpc.options.files import read_input
 from slasshy_rpc.options.values import Layer, OptionSet, defaults
 from slasshy_rpc.protocols.base import Request
 from slasshy_rpc.session import export
 from slasshy_rpc.session.download import Download
 from slasshy_rpc.values import FileView, Snapshot, Status, UriView
-from tests.support.fake_protocol import Stage, options, turns
+from tests.support.fake_protocol import Stage, gids, options, turns, until
 
 A, B = "http://127.0.0.1/a", "http://127.0.0.1/b"
 
@@ -88,6 +90,39 @@ def test_written_in_one_step_and_for_the_owner_only(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["s.txt"]
 
 
+def test_no_file_that_somebody_else_has_put_there_is_touched(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    os.mkfifo(f"{path}__temp")  # aria2's name for it; to open it would take for ever
+    export.write(str(path), "text")
+    assert path.read_text() == "text"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["s", "s__temp"]
+
+
+def test_what_cannot_be_downloaded_is_kept_as_it_was_read(tmp_path: Path) -> None:
+    lines = (
+        "ftp://h/a b\tsftp://h/a\t\n gid=00000000000000A1\n pause=true\n header=A: b\n header=C: d\n split=3\n"
+        "/d/x y.torrent\t\n select-file=1-3\n"
+    )
+    (tmp_path / "s").write_text(lines)
+    kept = export.Kept()
+    for read in read_input(str(tmp_path / "s"), compat=True, warn=print):
+        kept.add(read.uris, read.options)
+    assert kept.text() == lines
+    assert "00000000000000a1" in kept
+    assert "00000000000000a2" not in kept
+
+
+async def test_what_is_kept_follows_and_its_gid_is_taken(tmp_path: Path) -> None:
+    stage = Stage(options(save_session=str(tmp_path / "s")))
+    stage.session.keep(("ftp://h/f",), {"gid": "00000000000000a1"})
+    assert await stage.error("addUri", [A], {"gid": "00000000000000a1"}) == "No URI to download."
+    gid = await stage.add(A, pause="true")
+    await stage.session.save()
+    assert (tmp_path / "s").read_text() == (
+        f"{A}\t\n gid={gid}\n pause=true\n dir=/downloads\nftp://h/f\t\n gid=00000000000000a1\n"
+    )
+
+
 def test_compressed_by_its_name(tmp_path: Path) -> None:
     export.write(str(tmp_path / "s.gz"), "text")
     assert gzip.decompress((tmp_path / "s.gz").read_bytes()) == b"text"
@@ -110,9 +145,7 @@ async def test_order_of_entries(tmp_path: Path) -> None:
     await stage.end(failed, DownloadError("x", ErrorCode.NETWORK))
     await stage.end(complete)
     assert await stage.call("saveSession") == "OK"
-    lines = (tmp_path / "s").read_text().splitlines()
-    gids = [line.removeprefix(" gid=") for line in lines if line.startswith(" gid=")]
-    assert gids == [pushed_out, failed, active, first, waiting]
+    assert gids(tmp_path / "s") == [pushed_out, failed, active, first, waiting]
 
 
 async def test_save_session_errors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -122,53 +155,6 @@ async def test_save_session_errors(tmp_path: Path, caplog: pytest.LogCaptureFixt
     await stage.call("changeGlobalOption", {"save-session": str(path)})
     assert await stage.error("saveSession") == f"Failed to serialize session to '{path}'."
     assert "No such file or directory" in caplog.text
-
-
-async def test_close_stops_the_jobs_and_saves_them_unpaused(tmp_path: Path) -> None:
-    stage = Stage(options(save_session=str(tmp_path / "s")))
-    a, b = await stage.add(A), await stage.add(B, pause="true")
-    stage.job(a).flushing.clear()
-    closing = asyncio.ensure_future(stage.session.close())
-    await turns()
-    assert not closing.done()
-    stage.job(a).flushing.set()
-    await asyncio.wait_for(closing, 5)
-    assert stage.heard[1:] == [("STOP", a, "waiting")]
-    assert stage.session.exit_code() == ErrorCode.UNFINISHED
-    assert [(row.gid, row.status) for row in stage.api.result_rows()] == [(a, Status.ACTIVE)]
-    assert (tmp_path / "s").read_text() == (
-        f"{A}\t\n gid={a}\n dir=/downloads\n{B}\t\n gid={b}\n pause=true\n dir=/downloads\n"
-    )
-    assert stage.protocol.closed
-    await turns()
-    assert stage.protocol.made == 1  # nothing starts any more
-
-
-async def test_a_pending_pause_or_removal_stays_what_it_is_at_the_end() -> None:
-    stage = Stage(options())
-    paused, removed = await stage.add(), await stage.add()
-    await stage.call("pause", paused)
-    await stage.call("remove", removed)
-    await stage.session.close()
-    assert stage.heard[2:] == [("PAUSE", paused, "paused"), ("STOP", removed, "removed")]
-    assert stage.session.exit_code() == 0
-
-
-async def test_a_job_that_does_not_stop_is_left_behind(caplog: pytest.LogCaptureFixture) -> None:
-    stage = Stage(options())
-    gid = await stage.add()
-    stage.job(gid).flushing.clear()
-    await stage.session.close(grace=0.05)
-    assert f"GID#{gid} did not stop within 0.05 seconds" in caplog.text
-    stage.job(gid).flushing.set()
-    await turns()
-
-
-async def test_a_last_write_that_fails_does_not_stop_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    stage = Stage(options(save_session=str(tmp_path / "nowhere" / "s")))
-    await stage.session.close()
-    assert "Failed to serialize session" in caplog.text
-    assert stage.protocol.closed
 
 
 async def test_saved_every_so_often_when_something_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +178,23 @@ async def test_saved_every_so_often_when_something_changed(tmp_path: Path, monke
         await asyncio.wait_for(written.wait(), 1.3)  # nothing has changed
     await stage.session.close()
     assert written.is_set()  # the end always writes
+
+
+async def test_saving_goes_on_after_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write, faults = export.write, ["a fault of the program"]
+
+    def failing(name: str, text: str) -> None:
+        if faults:
+            raise LookupError(faults.pop())
+        write(name, text)
+
+    monkeypatch.setattr(export, "write", failing)
+    stage = Stage(options(save_session=str(tmp_path / "s"), save_session_interval="1"))
+    stage.session.start()
+    await until((tmp_path / "s").exists)
+    assert "a fault of the program" in caplog.text
 
 
 async def test_writes_never_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

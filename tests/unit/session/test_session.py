@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
 
-from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode
+from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode, RpcError
 from slasshy_rpc.options.values import Layer, OptionSet
 from slasshy_rpc.protocols.base import Outcome, Request
 from slasshy_rpc.values import Event, FileView, Snapshot, Status, UriView
@@ -105,7 +106,7 @@ async def test_only_so_many_run_and_the_limit_is_live() -> None:
 async def test_pause_of_an_active_one_waits_for_its_flush_and_goes_to_the_front(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("slasshy_rpc.session.session.HALT_PATIENCE", 0.01)
+    monkeypatch.setattr("slasshy_rpc.session.halt.PATIENCE", 0.01)
     stage = Stage(options(max_concurrent_downloads="1"))
     a, b = await stage.add(), await stage.add()
     job = stage.job(a)
@@ -313,7 +314,18 @@ async def test_results_are_bounded_and_the_code_of_one_pushed_out_counts() -> No
     assert stage.session.exit_code() == 2
     assert await stage.call("purgeDownloadResult") == "OK"
     assert stage.session.exit_code() == 2
-    assert await stage.add(gid=a) == a
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_the_gid_of_one_pushed_out_is_free_when_it_is_not_to_be_saved(kept: bool) -> None:
+    stage = Stage(options(max_download_result="0", keep_unfinished_download_result=str(kept).lower()))
+    gid = await stage.add()
+    stage.session.events.unsubscribe(stage._hear)
+    await stage.end(gid, DownloadError("Timeout.", ErrorCode.TIMEOUT))
+    if kept:
+        assert await stage.error("addUri", [URI], {"gid": gid}) == "No URI to download."
+    else:
+        assert await stage.add(gid=gid) == gid
 
 
 async def test_purge_forgets_failures() -> None:
@@ -350,11 +362,25 @@ async def test_the_overall_limit_is_set_and_changed() -> None:
 
 
 async def test_the_app_hears_of_global_changes() -> None:
-    heard: list[OptionSet] = []
-    stage = Stage(options(), options_changed=heard.append)
+    heard: list[tuple[str | None, list[str]]] = []
+
+    def hear(options: OptionSet, names: Collection[str]) -> None:
+        heard.append((options.text("log-level"), list(names)))
+
+    stage = Stage(options(), options_changed=hear)
     await stage.call("changeGlobalOption", {"nonsense": "1"})
     await stage.call("changeGlobalOption", {"log-level": "warn"})
-    assert [each.text("log-level") for each in heard] == ["warn"]
+    assert heard == [("warn", ["log-level"])]
+
+
+async def test_global_changes_that_the_app_cannot_take_do_not_count() -> None:
+    def refuse(options: OptionSet, names: Collection[str]) -> None:
+        raise RpcError("no")
+
+    stage = Stage(options(), options_changed=refuse)
+    for _ in range(2):
+        assert await stage.error("changeGlobalOption", {"split": "3"}) == "no"
+    assert stage.session.options.integer("split") == 5
 
 
 async def test_pause_is_ignored_where_nobody_could_unpause() -> None:
