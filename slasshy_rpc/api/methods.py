@@ -9,20 +9,22 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
 from slasshy_rpc import __version__
 from slasshy_rpc.api import params, render
 from slasshy_rpc.api.params import Params
-from slasshy_rpc.api.paths import PathPolicy
+from slasshy_rpc.api.paths import PathPolicy, server_files
 from slasshy_rpc.api.rows import Row, row, rows
 from slasshy_rpc.errors import RpcError
 from slasshy_rpc.options.table import Scope
 from slasshy_rpc.options.values import Normal, check_rpc
 from slasshy_rpc.session.download import Download
 from slasshy_rpc.session.events import Events
-from slasshy_rpc.session.session import Session, Whence
+from slasshy_rpc.session.queue import Whence
+from slasshy_rpc.session.session import Session
+from slasshy_rpc.session.uris import MOST, too_many
 from slasshy_rpc.values import Event, Status
 
 #: The aria2 whose behaviour this is (front ends compare it).
@@ -30,6 +32,9 @@ ARIA2_VERSION = "1.37.0"
 
 #: Seconds between the answer to a shutdown call and the end; calls are answered meanwhile.
 SHUTDOWN_DELAY = 3.0
+
+#: Lists of more Downloads than this are made entry by entry, as they are written.
+LONG_LIST = 256
 
 _BREAKS = re.compile(r"[\r\n\0]")
 
@@ -111,7 +116,9 @@ class Api:
     async def call(self, name: str, params: Params, /) -> object:
         """The method's result, in strings, integers, lists and dicts. Raises RpcError and OptionError.
 
-        Only saveSession and the pauseAll family ever give way to other work before they return.
+        A long list of Downloads is a sequence that makes each entry when it is asked for, so that whoever writes it can
+        give way to other work between them. Only saveSession and the pauseAll family, and what waits for a halt, ever
+        do so before they return.
         """
         method = self._methods.get(name)
         if method is None:
@@ -166,7 +173,10 @@ class Api:
             raise RpcError("URI is not provided.")
         options = self._checked(raw, Scope.NEW)
         params.position(position)
+        _refuse_many(uris)
         _refuse_breaks(uris)
+        if isinstance(header := options.get("header"), tuple):
+            options["header"] = (*self._session.options.lines("header"), *header)  # aria2 adds them here, and only here
         self._paths.check(options, self._session.options)
         return self._session.add(uris, options, position).gid
 
@@ -220,23 +230,23 @@ class Api:
     # -- looking ---------------------------------------------------------------------------------------------------
 
     def _tell_status(self, given: Params) -> dict[str, object]:
-        download_gid, keys = params.text(given, 0), params.keys(given, 1)
+        download_gid, keys = params.text(given, 0), render.wanted(params.keys(given, 1))
         return render.status(self._session.find(download_gid), keys, self._compat)
 
-    def _tell_active(self, given: Params) -> list[dict[str, object]]:
+    def _tell_active(self, given: Params) -> Sequence[dict[str, object]]:
         return self._told(self._session.active, params.keys(given, 0))
 
-    def _tell_waiting(self, given: Params) -> list[dict[str, object]]:
+    def _tell_waiting(self, given: Params) -> Sequence[dict[str, object]]:
         offset, count, keys = params.integer(given, 0), params.integer(given, 1, 0), params.keys(given, 2)
         start, end, backwards = params.window(len(self._session.queue), offset, count)
         found = self._session.queue.slice(start, end)
-        return self._told(reversed(found) if backwards else found, keys)
+        return self._told(found[::-1] if backwards else found, keys)
 
-    def _tell_stopped(self, given: Params) -> list[dict[str, object]]:
+    def _tell_stopped(self, given: Params) -> Sequence[dict[str, object]]:
         offset, count, keys = params.integer(given, 0), params.integer(given, 1, 0), params.keys(given, 2)
         start, end, backwards = params.window(len(self._session.results), offset, count)
         found = list(islice(self._session.results, start, end))
-        return self._told(reversed(found) if backwards else found, keys)
+        return self._told(found[::-1] if backwards else found, keys)
 
     def _get_uris(self, given: Params) -> list[dict[str, object]]:
         download = self._found(given)
@@ -295,6 +305,7 @@ class Api:
         options = self._checked(params.struct(given, 0), Scope.GLOBAL)
         self._paths.check(options, self._session.options)
         self._session.change_global(options)
+        self._session.claims.reserve(server_files(self._session.options))
         return OK
 
     def _change_uri(self, given: Params) -> list[int]:
@@ -303,6 +314,7 @@ class Api:
         position = params.position(params.integer_or_none(given, 4))
         download = self._session.find(download_gid)
         new = params.strings(added)
+        _refuse_many(new)
         _refuse_breaks(new)
         if not download.stopped and index > len(download.snapshot().files):
             raise RpcError("fileIndex is out of range")
@@ -345,8 +357,9 @@ class Api:
     def _found(self, given: Params) -> Download:
         return self._session.find(params.text(given, 0))
 
-    def _told(self, downloads: Iterable[Download], keys: tuple[str, ...]) -> list[dict[str, object]]:
-        return [render.status(download, keys, self._compat) for download in downloads]
+    def _told(self, downloads: Sequence[Download], names: Sequence[str]) -> Sequence[dict[str, object]]:
+        told = render.Told(downloads, render.wanted(names), self._compat)
+        return told if len(downloads) > LONG_LIST else list(told)
 
     def _checked(self, raw: Mapping[str, object], scope: Scope) -> dict[str, Normal]:
         return check_rpc(raw, scope, compat=self._compat)
@@ -355,6 +368,11 @@ class Api:
         if self._halt is not None:
             asyncio.get_running_loop().call_later(SHUTDOWN_DELAY, self._halt, force)
         return OK
+
+
+def _refuse_many(uris: Sequence[str]) -> None:
+    if len(uris) > MOST:
+        raise too_many()
 
 
 def _refuse_breaks(uris: Sequence[str]) -> None:

@@ -5,7 +5,8 @@ Owns: names, string forms, and the coarser piece map for big files. Never: chang
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from slasshy_rpc.session.download import Download
@@ -16,6 +17,9 @@ Wire = str | list[str] | list[dict[str, object]]
 #: How one key of tellStatus is made; None leaves the key out.
 Field = Callable[[Download, Snapshot], Wire | None]
 
+#: Which keys an answer is to have; None for all.
+Keys = frozenset[str] | None
+
 #: Front ends draw every piece; AriaNg freezes on many more than this.
 MOST_PIECES = 2000
 
@@ -23,8 +27,14 @@ MOST_PIECES = 2000
 _PAIRED = bytes(sum(1 << (3 - pair) for pair in range(4) if (byte >> (6 - 2 * pair)) & 3 == 3) for byte in range(256))
 
 
-def status(download: Download, keys: tuple[str, ...], compat: bool) -> dict[str, object]:
-    """aria2.tellStatus: ``keys`` (none means all, unknown ones are ignored), and what is due in a hash check."""
+def wanted(names: Iterable[str]) -> Keys:
+    """The keys that ``names`` ask for: no name at all means all of them, and unknown ones ask for nothing."""
+    names = frozenset(names)
+    return names & _KNOWN if names else None
+
+
+def status(download: Download, keys: Keys, compat: bool) -> dict[str, object]:
+    """aria2.tellStatus: the ``keys`` that were ``wanted``, and what is due in a hash check."""
     fields, needs_snapshot = _fields(keys, compat)
     active = download.run is not None
     snapshot = download.snapshot() if needs_snapshot or active else _NOTHING
@@ -39,6 +49,33 @@ def status(download: Download, keys: tuple[str, ...], compat: bool) -> dict[str,
         if snapshot.verify_pending:
             answer["verifyIntegrityPending"] = "true"
     return answer
+
+
+class Told(Sequence[dict[str, object]]):
+    """The ``status`` of each of ``downloads``, made when it is looked at.
+
+    A hundred thousand of them at once would be half a gigabyte, and seconds in which nobody else is served.
+    """
+
+    def __init__(self, downloads: Sequence[Download], keys: Keys, compat: bool) -> None:
+        self._downloads = downloads
+        self._keys = keys
+        self._compat = compat
+
+    def __len__(self) -> int:
+        return len(self._downloads)
+
+    @typing.overload
+    def __getitem__(self, at: int) -> dict[str, object]: ...
+
+    @typing.overload
+    def __getitem__(self, at: slice) -> Told: ...
+
+    def __getitem__(self, at: int | slice) -> dict[str, object] | Told:
+        found = self._downloads[at]
+        if isinstance(found, Download):
+            return status(found, self._keys, self._compat)
+        return Told(found, self._keys, self._compat)
 
 
 def files(snapshot: Snapshot) -> list[dict[str, object]]:
@@ -158,11 +195,14 @@ _COARSE: Mapping[str, Field] = {
 }
 
 
+_KNOWN = frozenset(_OF_DOWNLOAD) | frozenset(_OF_SNAPSHOT)
+
+
 @lru_cache(maxsize=256)
-def _fields(keys: tuple[str, ...], compat: bool) -> tuple[tuple[tuple[str, Field], ...], bool]:
+def _fields(keys: Keys, compat: bool) -> tuple[tuple[tuple[str, Field], ...], bool]:
     """How the asked keys are made, and whether that takes a Snapshot."""
     table = {**_OF_DOWNLOAD, **_OF_SNAPSHOT, **({} if compat else _COARSE)}
-    chosen = tuple((key, field) for key, field in table.items() if not keys or key in keys)
+    chosen = tuple((key, field) for key, field in table.items() if keys is None or key in keys)
     return chosen, any(key in _OF_SNAPSHOT for key, _ in chosen)
 
 

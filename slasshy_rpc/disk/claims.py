@@ -1,7 +1,8 @@
-"""Which path belongs to which Download, so that two of them never write to one file.
+"""Which path belongs to which Download, so that two of them never write to one file, nor to one of the server's own.
 
-Owns: one path a GID, given to whoever asks first and kept over a pause. Never: what lies at a path (``existing``), or
-when a claim ends: the session gives it up with the Download, or when the Download is to go elsewhere.
+Owns: one path a GID, given to whoever asks first and kept over a pause; and what no stranger's Download may write to.
+Never: what lies at a path (``existing``), or when a claim ends: the session gives it up with the Download, or when the
+Download is to go elsewhere.
 """
 
 from __future__ import annotations
@@ -9,6 +10,23 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable
+from copy import copy
+from dataclasses import dataclass
+
+from slasshy_rpc.disk.faults import printable
+from slasshy_rpc.disk.layout import CONTROL_SUFFIX
+from slasshy_rpc.errors import DiskError, ErrorCode
+
+#: How the files that lie beside a download end: its control file, and that one while it is written.
+RECORDS = (CONTROL_SUFFIX, f"{CONTROL_SUFFIX}__temp")
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """What keeps a stranger's Download in: the ``folder`` that it was given, and the user's ``home``."""
+
+    folder: str
+    home: str
 
 
 class Claims:
@@ -19,18 +37,52 @@ class Claims:
 
     def __init__(self, reserved: Iterable[str] = ()) -> None:
         self._lock = threading.Lock()
-        self._owners = {os.path.realpath(path): "" for path in reserved}
+        self._owners: dict[str, str] = {}
+        self._always = frozenset(map(os.path.realpath, reserved))
+        self._reserved: set[str] = set()
         self._paths: dict[str, tuple[str, str]] = {}
+        self._fence: Fence | None = None
+        self.reserve(())
+
+    def reserve(self, paths: Iterable[str]) -> None:
+        """From now on give ``paths`` to nobody, nor what was ``reserved`` at first; who has one keeps it till the end.
+
+        What an earlier call has reserved is free again.
+        """
+        wanted = self._always.union(map(os.path.realpath, paths))
+        with self._lock:
+            for place in self._reserved - wanted:
+                self._reserved.remove(place)
+                if not self._owners[place]:
+                    del self._owners[place]
+            for place in wanted:
+                self._reserved.add(place)
+                self._owners.setdefault(place, "")
+
+    def fenced(self, folder: str, home: str) -> Claims:
+        """The same claims, as a Download sees them that came over RPC and is to store a file in ``folder``.
+
+        Its name was checked with the call; this is about the path that comes out in the end, whoever named the file.
+        """
+        view = copy(self)
+        view._fence = Fence(folder, home)
+        return view
 
     def take(self, path: str, gid: str) -> bool:
-        """Whether ``path`` is now ``gid``'s alone; if so, what it had before is free again."""
+        """Whether ``path`` is now ``gid``'s alone; if so, what it had before is free again.
+
+        Raises DiskError 16 for a path beyond the fence: what is called like a control file, and what lies in a folder
+        of the server's own or in a dot folder of the home folder (or is a dot file there), unless ``folder`` does, too.
+        """
         place = os.path.realpath(path)
+        if self._fence is not None:
+            self._check(path, place, self._fence)
         with self._lock:
             if self._owners.setdefault(place, gid) != gid:
                 return False
             before = self._paths.get(gid)
             if before is not None and before[1] != place:
-                del self._owners[before[1]]
+                self._free(before[1])
             self._paths[gid] = (path, place)
             return True
 
@@ -44,4 +96,51 @@ class Claims:
         with self._lock:
             held = self._paths.pop(gid, None)
             if held is not None:
-                del self._owners[held[1]]
+                self._free(held[1])
+
+    def _free(self, place: str) -> None:
+        if place in self._reserved:
+            self._owners[place] = ""
+        else:
+            del self._owners[place]
+
+    def _check(self, path: str, place: str, fence: Fence) -> None:
+        """Raise DiskError if ``path``, which is ``place`` once links are resolved, is no business of a stranger's."""
+        if is_record(path):
+            raise _refusal(path, "the files that end like this are control files of other downloads")
+        with self._lock:
+            around = [own for own in self._reserved if place.startswith(own.rstrip("/") + "/")]
+        folder = os.path.realpath(fence.folder) + "/"
+        if not all(folder.startswith(own.rstrip("/") + "/") for own in around):
+            raise _refusal(path, "it would lie in a folder of the server itself")
+        for hidden in hidden_on(path, fence.home) - hidden_on(fence.folder, fence.home):
+            raise _refusal(path, f"{printable(hidden)} is where programs keep their settings")
+
+
+def is_record(name: str) -> bool:
+    """Whether ``name``, or a path, ends as only control files do; a file system may not tell capitals apart."""
+    return name.lower().endswith(RECORDS)
+
+
+def hidden_on(path: str, home: str) -> set[str]:
+    """The dot folders and dot files of the folder ``home`` that ``path`` leads through, or is.
+
+    By its letters and where links lead: people keep ~/.ssh as a link into a folder with a plain name.
+    """
+    home = os.path.realpath(home).rstrip("/") + "/"
+    found = set()
+    place = "/"
+    for name in (*os.path.abspath(path).split("/"), ""):
+        step = os.path.join(place, name)
+        first = step[len(home) :].partition("/")[0] if step.startswith(home) else ""
+        if first.startswith("."):
+            found.add(home + first)
+        place = os.path.realpath(step) if os.path.islink(step) else step
+    return found
+
+
+def _refusal(path: str, reason: str) -> DiskError:
+    return DiskError(
+        f"{printable(path)} is refused as the place of a download that came over RPC: {reason}. Give another out.",
+        ErrorCode.CREATE_FAILED,
+    )

@@ -90,13 +90,18 @@ def settle(
 ) -> Existing:
     """Look at the disk, decide, find another name where that is the decision, and take the path; never answers RENAME.
 
-    A folder, or anything else that is no regular file, is renamed around. ``begun``: what lies at ``path`` was written
-    by this very download before it was paused, so a stream that cannot be continued may begin over it.
-    Raises DiskError 13 or 14.
+    A folder, or anything else that is no regular file, is renamed around, unless it was to be overwritten. ``begun``:
+    what lies at ``path`` was written by this very download before it was paused, so a stream that cannot be continued
+    may begin over it.
+    Raises DiskError 13, 14 or 16.
     """
     if not take(path):
         return _settle_elsewhere(path, length, take, rules)
     size = local_size(path)
+    if size == -1 and rules.allow_overwrite:
+        raise DiskError(
+            f"Cannot write over {printable(path)}: it is not a regular file. Give another out.", ErrorCode.CREATE_FAILED
+        )
     controlled = size is not None and os.path.lexists(control_path(path))
     action = decide(size, controlled, length, rules, checksum=checksum) if size != -1 else Action.RENAME
     if action is Action.RENAME and begun and length is None and size != -1:

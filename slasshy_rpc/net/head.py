@@ -301,7 +301,7 @@ def _content_length(head: ResponseHead) -> int | None:
 def _bad(reason: str) -> SourceError:
     return SourceError(
         f"The server's answer is not valid HTTP: {reason}. Another mirror may do better.",
-        ErrorCode.BAD_RESPONSE,
+        ErrorCode.UNKNOWN,  # as aria2 was seen to call it
         Retry.NEXT_SOURCE,
     )
 

@@ -15,7 +15,7 @@ from slasshy_rpc.options.table import TABLE, Option, Scope, State
 ARIA2_VERSION = "1.37.0"
 
 #: What works of aria2's features, under aria2's names.
-FEATURES = ("HTTPS", "Message Digest")
+FEATURES = ("HTTPS", "Message Digest", "XML-RPC")
 HASH_ALGORITHMS = ("sha-1", "sha-224", "sha-256", "sha-384", "sha-512", "md5", "adler32")
 
 #: aria2's tags in its order, then ours.

@@ -199,9 +199,9 @@ def transfer_error(transfer: _engine.Transfer, path: str) -> DownloadError:
         return SourceError(text, ErrorCode.UNKNOWN, Retry.SAME_SOURCE)
     if reason == _engine.SOCKET_ERROR:
         text = f"Network problem has occurred. cause: {os.strerror(transfer.os_error)}"
-        return SourceError(text, ErrorCode.NETWORK, Retry.SAME_SOURCE)
+        return SourceError(text, ErrorCode.UNKNOWN, Retry.SAME_SOURCE)  # not 6, as on aria2
     if reason == _engine.TLS_ERROR:
         return SourceError(f"SSL/TLS failure: {transfer.message}", ErrorCode.UNKNOWN, Retry.SAME_SOURCE)
     if reason == _engine.BAD_CHUNK:
-        return SourceError("The server's chunked encoding is broken.", ErrorCode.BAD_RESPONSE, Retry.SAME_SOURCE)
+        return SourceError("The server's chunked encoding is broken.", ErrorCode.UNKNOWN, Retry.SAME_SOURCE)
     return SourceError("The transfer was cancelled.", ErrorCode.UNKNOWN, Retry.SAME_SOURCE)

@@ -254,7 +254,7 @@ def status_error(head: ResponseHead, start: int = 0) -> SourceError:
     """What a final status other than 200 and 206 means: the one table of HTTP statuses."""
     status = head.status
     later = retry_after(head.headers.get("retry-after"))
-    if status == 416:
+    if status == 416 and start:
         total = http1.unsatisfied_total(head.headers.get("content-range"))
         return RangeRefused(f"The server has no bytes at {start}. status=416", total)
     if status == 404:

@@ -251,12 +251,11 @@ class LocalFile:
         dated = self.rules.remote_time and not self._device
         sync = self.rules.sync == "always" or (self.durable and self.action is existing.Action.RESUME_CONTROL)
         layout.finish(fd, length=length, modified=modified if dated else None, sync=sync, path=self.path)
-        if self._controlled:
-            if self.rules.keep_control:
-                self._saved = ()
-                self.save([(0, length)])
-            else:
-                control.remove(layout.control_path(self.path))
+        if self.rules.keep_control and length and not self._device:
+            record = control.Control(self.piece_length, length, 0, ((0, length),))
+            control.save(layout.control_path(self.path), record, durable=self.durable)
+        elif self._controlled:
+            control.remove(layout.control_path(self.path))
         self._controlled = False
         self._drop_live(remove=True)
         self.finished = True

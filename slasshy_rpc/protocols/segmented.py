@@ -12,7 +12,7 @@ import email.utils
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from slasshy_rpc import _engine, clock
 from slasshy_rpc.disk import control, layout
@@ -115,22 +115,18 @@ class SegmentedJob:
         piece = self._file.piece_length if self._file else self._plan.file.piece_length
         pieces = -(-length // piece)
         bits = control.bitfield(tuple(self._crew.solid()), length, piece) if self._crew.ledger.length else None
-        whole = _whole_pieces(bits, length, piece) if bits is not None else completed
+        whole = _whole_pieces(bits, length, piece) if bits is not None else 0
         connections = [c for c in self._crew.connections if c.source is not None]
         return Snapshot(
             total_length=length,
             completed_length=completed,
             download_speed=int(self._crew.speed.rate()),
-            connections=len(connections) or (1 if self._stream else 0),
+            connections=len(connections) or sum(source.connections for source in self._sources),
             piece_length=piece,
             num_pieces=pieces,
             bitfield=bits,
             files=(FileView(self._path, length, whole, uris=self._uris()),),
-            servers=tuple(
-                ServerView(c.source.uri, c.source.current or c.source.uri, int(c.speed.rate()))
-                for c in connections
-                if c.source
-            ),
+            servers=self._servers(),
             verified_length=self._verified,
         )
 
@@ -148,6 +144,7 @@ class SegmentedJob:
         self._length = facts.length
         if self._plan.dry_run:
             arrival.channel.close()
+            self._crew.ledger = SegmentMap(facts.length or 0, [(0, facts.length or 0)])
             return
         try:
             self._path = self._begun or self._wish(self._plan.out or facts.name)
@@ -261,7 +258,8 @@ class SegmentedJob:
             await self._crew.work(ledger, file.fd, file.path, file.live, first, arrival.facts, source)
         finally:
             over.set()
-            await saving
+            await _outlast(saving)
+            saving.result()
 
     async def _bring_stream(self, arrival: Arrival, source: Source, file: LocalFile) -> None:
         """A body of unknown length: one stream from the start, which cannot be continued."""
@@ -271,6 +269,7 @@ class SegmentedJob:
                 arrival.channel, file.fd, 0, _engine.UNBOUNDED, pace=self._pace, timeout=self._plan.limits.timeout
             )
             self._stream = transfer
+            source.connections += 1
             watching = asyncio.create_task(self._watch(transfer))
             try:
                 await self._receiver.settle(transfer, ended)
@@ -278,6 +277,7 @@ class SegmentedJob:
                 watching.cancel()
                 arrival.channel.close()
                 self._stream = None
+                source.connections -= 1
             if transfer.reason == _engine.COMPLETE:
                 self._length = transfer.position
                 await self._finish(file, arrival.facts, transfer.position)
@@ -390,6 +390,17 @@ class SegmentedJob:
         except DownloadError:
             return ""
 
+    def _servers(self) -> tuple[ServerView, ...]:
+        """The open connections; a body of unknown length comes over one without a crew."""
+        if self._stream is not None:
+            speed = int(self._crew.speed.rate())
+            return tuple(ServerView(s.uri, s.current or s.uri, speed) for s in self._sources if s.connections)
+        return tuple(
+            ServerView(c.source.uri, c.source.current or c.source.uri, int(c.speed.rate()))
+            for c in self._crew.connections
+            if c.source
+        )
+
     def _uris(self) -> tuple[UriView, ...]:
         """aria2's order: spent ones first."""
         views = [UriView(s.uri, s.asked) for s in self._sources]
@@ -402,8 +413,20 @@ class SegmentedJob:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             self._cancelled = True
-            await asyncio.wait([task])
+            await _outlast(task)
             raise
+
+
+async def _outlast(task: asyncio.Future[Any]) -> None:
+    """Wait for the end of ``task`` however often we are told to go: it writes to a file that is closed after it."""
+    told: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            told = error
+    if told is not None:
+        raise told
 
 
 def _stamp(date: str) -> float | None:

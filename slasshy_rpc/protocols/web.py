@@ -6,6 +6,7 @@ Owns: what is shared by all its downloads: idle connections, looked-up names, co
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 from slasshy_rpc.disk import existing
@@ -16,6 +17,7 @@ from slasshy_rpc.net.dial import Names
 from slasshy_rpc.net.pool import Pool
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.net.tls import TlsSettings
+from slasshy_rpc.options.kinds import home
 from slasshy_rpc.options.values import Layer, OptionSet
 from slasshy_rpc.plan.retry import RetryRules
 from slasshy_rpc.plan.sources import Source
@@ -48,6 +50,8 @@ class Web:
         options = request.options
         opener = HttpOpener(http_rules(options), self._pool, self._names, self._cookies)
         sources = [Source(uri, _host(uri)) for uri in request.uris]
+        if not request.trusted:
+            place = replace(place, claims=place.claims.fenced(options.text("dir") or ".", home() or "/"))
         return SegmentedJob(sources, plan(request, place.live_dir), place, opener, self._receiver)
 
     async def close(self) -> None:
@@ -93,7 +97,7 @@ def limits(options: OptionSet) -> Limits:
 
 
 def file_rules(options: OptionSet, trusted: bool, live_dir: Path | None) -> FileRules:
-    """How the file is treated."""
+    """How the file is treated; a symbolic link is followed only where the user himself has named it."""
     return FileRules(
         existing=existing.Rules(
             continue_=options.flag("continue"),
@@ -108,7 +112,7 @@ def file_rules(options: OptionSet, trusted: bool, live_dir: Path | None) -> File
         sync=options.text("file-sync") or "auto",
         remote_time=options.flag("remote-time"),
         keep_control=options.flag("force-save"),
-        follow=trusted,
+        follow=trusted and bool(options.text("out")),
         live_dir=live_dir,
         save_interval=float(options.integer("auto-save-interval")) if options.given("auto-save-interval") else 1.0,
     )

@@ -1,6 +1,7 @@
 """One call, whatever wire it came over: the token, system.*, the way to the api, and errors turned into answers.
 
-Owns: authorisation and the error table. Never: text, sockets, or what the aria2.* methods do.
+Owns: authorisation, how much one message may ask for, and the error table. Never: text, sockets, or what the aria2.*
+methods do.
 """
 
 from __future__ import annotations
@@ -22,12 +23,19 @@ log = logging.getLogger("slasshy_rpc.rpc")
 #: turns of the loop, so that it waits about seven slices.
 SLICE = 0.001
 
+#: Different wrong tokens of one message that are looked at; whoever guesses gets no more for his wait.
+MOST_TOKENS = 16
+#: Bytes of answers after which no further call of the same message is made, and the same for those who have not shown
+#: the token: a few bytes of request make many of answer.
+MOST_ANSWERED = 64 << 20
+MOST_ANSWERED_STRANGERS = 1 << 20
+
 INTERNAL_ERROR = -32603
 MULTICALL = "system.multicall"
 LIST_METHODS = "system.listMethods"
 LIST_NOTIFICATIONS = "system.listNotifications"
 _SYSTEM = (MULTICALL, LIST_METHODS, LIST_NOTIFICATIONS)
-_TOKEN = "token:"
+TOKEN = "token:"
 
 
 class Events(Protocol):
@@ -52,7 +60,10 @@ class Api(Protocol):
         """Every notification's name, in aria2's listNotifications order."""
 
     def call(self, name: str, params: list[object], /) -> Awaitable[object]:
-        """The method's result, as plain JSON values; raises RpcError. ``params`` carry no token."""
+        """The method's result, as plain JSON values; raises RpcError. ``params`` carry no token.
+
+        A list of more than 256 entries may be a sequence that makes each of them when it is asked for.
+        """
 
     def events(self) -> Events:
         """Where the session's state events are heard."""
@@ -68,13 +79,19 @@ class Call:
 
 @dataclass(slots=True)
 class Visit:
-    """What one message showed about who sent it: whether a token was right, and the different ones that were not.
+    """What one message showed about who sent it: whether a token was right, and different ones that were not.
 
-    A missing token counts as one that was wrong.
+    A missing token counts as one that was wrong; not more than ``MOST_TOKENS`` are kept. ``answered`` is how many bytes
+    of answer there are so far, where a message holds several calls.
     """
 
     authorised: bool = False
     wrong_tokens: set[str] = field(default_factory=set)
+    answered: int = 0
+
+
+class Fault(dict[str, object]):
+    """What stands for a failed call among the results of system.multicall: ``code`` and ``message``, as JSON has it."""
 
 
 class Slices:
@@ -90,7 +107,15 @@ class Slices:
             self._until = monotonic() + SLICE
 
 
-async def dispatch(api: Api, secret: str | None, call: Call, visit: Visit) -> object:
+#: Makes of one part of a system.multicall what the wire wants to keep of it, and adds to ``Visit.answered``.
+Pack = Callable[[object], Awaitable[object]]
+
+
+async def _as_it_is(part: object) -> object:
+    return part
+
+
+async def dispatch(api: Api, secret: str | None, call: Call, visit: Visit, pack: Pack = _as_it_is) -> object:
     """The call's result. Raises RpcError, and nothing else, for every failure.
 
     The first parameter is taken away whenever it starts with ``token:``; with a ``secret`` it must be the right one,
@@ -100,18 +125,15 @@ async def dispatch(api: Api, secret: str | None, call: Call, visit: Visit) -> ob
     method, params = call.method, call.params
     try:
         if method == MULTICALL:
-            return await _multicall(api, secret, params, visit)
+            return await _multicall(api, secret, params, visit, pack)
         if method == LIST_METHODS:
             return [*api.METHODS, *(name for name in _SYSTEM if name not in api.METHODS)]
         if method == LIST_NOTIFICATIONS:
             return list(api.NOTIFICATIONS)
         token = params[0] if params else None
-        given = token if isinstance(token, str) and token.startswith(_TOKEN) else None
+        given = token if isinstance(token, str) and token.startswith(TOKEN) else None
         if secret is not None:
-            if given is None or not _equal(given, _TOKEN + secret):
-                visit.wrong_tokens.add(given or "")
-                raise RpcError("Unauthorized")
-            visit.authorised = True
+            _admit(given, secret, visit)
         return await api.call(method, params if given is None else params[1:])
     except Exception as error:
         raise as_answer(error, method) from error
@@ -131,12 +153,34 @@ def as_answer(error: Exception, method: str) -> RpcError:
     return RpcError(f"{method} failed inside the server; its log says where.", INTERNAL_ERROR)
 
 
+def check_room(secret: str | None, visit: Visit) -> None:
+    """Raise RpcError if the message of ``visit`` has had all the bytes of answer that it may have."""
+    most = MOST_ANSWERED if secret is None or visit.authorised else MOST_ANSWERED_STRANGERS
+    if visit.answered > most:
+        raise RpcError(f"The answer to this message has more than {most} bytes; send fewer calls at a time.")
+
+
+def _admit(given: str | None, secret: str, visit: Visit) -> None:
+    """Raise RpcError unless ``given`` is the right token. One that was wrong before is not compared again."""
+    seen = visit.wrong_tokens
+    worth_a_look = given not in seen and (visit.authorised or len(seen) < MOST_TOKENS)
+    if given is not None and worth_a_look and _equal(given, TOKEN + secret):
+        visit.authorised = True
+        return
+    if len(seen) < MOST_TOKENS:
+        seen.add(given or "")
+    raise RpcError("Unauthorized")
+
+
 def _equal(given: str, wanted: str) -> bool:
     return compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode("utf-8", "surrogatepass"))
 
 
-async def _multicall(api: Api, secret: str | None, params: list[object], visit: Visit) -> list[object]:
-    """aria2's system.multicall: each result in a list of one, each failure as {code, message}, in order."""
+async def _multicall(api: Api, secret: str | None, params: list[object], visit: Visit, pack: Pack) -> list[object]:
+    """aria2's system.multicall: each result in a list of one, each failure as {code, message}, in order.
+
+    Raises RpcError, with the rest of the calls not made, when the answer grows too long.
+    """
     if not params:
         raise RpcError("The parameter at 0 is required but missing.")
     entries = params[0]
@@ -145,10 +189,11 @@ async def _multicall(api: Api, secret: str | None, params: list[object], visit: 
     slices = Slices()
     results: list[object] = []
     for entry in entries:
+        check_room(secret, visit)
         try:
-            results.append([await dispatch(api, secret, _inner_call(entry), visit)])
+            results.append([await pack(await dispatch(api, secret, _inner_call(entry), visit))])
         except RpcError as error:
-            results.append({"code": error.code, "message": str(error)})
+            results.append(await pack(Fault(code=error.code, message=str(error))))
         await slices.pause()
     return results
 

@@ -20,6 +20,7 @@ from slasshy_rpc.rpc.settings import RpcSettings
 log = logging.getLogger("slasshy_rpc.rpc")
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
+_ANYBODY = ("null", "file://")
 _OWN_FETCH = ("none", "same-origin")
 _LONGEST_NAME = 200
 _MOST_LOGGED = 256
@@ -155,11 +156,15 @@ class Guard:
         return place == host.lower().removesuffix(f":{_DEFAULT_PORTS[scheme]}")
 
     def _refuse(self, kind: str, name: str, reason: str, option: str) -> str:
+        way = f"--{option}={name}" if name and option != "rpc-allow-origin-all" else f"--{option}"
+        if kind != "cors":
+            way += ", or set --rpc-secret"
+        if name in _ANYBODY:
+            # Any site can send this from a sandboxed frame: by itself it tells nobody apart.
+            option, way = "rpc-secret", "--rpc-secret=TOKEN and --rpc-allow-origin-all together"
         if (kind, name) not in self._logged and len(self._logged) < _MOST_LOGGED:
             self._logged.add((kind, name))
-            value = f"={name}" if name and option != "rpc-allow-origin-all" else ""
-            more = "" if kind == "cors" else ", or set --rpc-secret"
-            log.warning("RPC request refused: %s. To allow it: --%s%s%s.", reason, option, value, more)
+            log.warning("RPC request refused: %s. To allow it: %s.", reason, way)
         return f"Refused: {reason}. The option --{option} of the server allows it.\n"
 
 

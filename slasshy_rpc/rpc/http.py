@@ -1,6 +1,6 @@
-"""The HTTP face: POST /jsonrpc and its WebSocket, OPTIONS, and 404 for the rest, with aria2's headers and status codes.
+"""The HTTP face: POST and GET /jsonrpc, its WebSocket, POST /rpc, OPTIONS, and 404 for the rest, with aria2's headers.
 
-Owns: bodies in and out, their limits, and when a connection ends. Never: JSON, tokens, or who is let in.
+Owns: bodies in and out, their limits, and when a connection ends. Never: JSON, XML, tokens, or who is let in.
 Imported only when a server starts, because aiohttp is heavy.
 """
 
@@ -10,22 +10,28 @@ import asyncio
 import logging
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from email.utils import formatdate
 
 from aiohttp import web
 
 from slasshy_rpc.errors import RpcError
+from slasshy_rpc.rpc import basic, json_dialect, xml_dialect
+from slasshy_rpc.rpc.answer import Answer
 from slasshy_rpc.rpc.call import Visit
 from slasshy_rpc.rpc.guard import Guard
-from slasshy_rpc.rpc.json_dialect import Answer, JsonDialect, refusal
+from slasshy_rpc.rpc.json_dialect import JsonDialect
 from slasshy_rpc.rpc.notify import Listeners
+from slasshy_rpc.rpc.query_dialect import QueryDialect
 from slasshy_rpc.rpc.settings import RpcSettings
 from slasshy_rpc.rpc.websocket import Conversation
+from slasshy_rpc.rpc.xml_dialect import XmlDialect
 
 log = logging.getLogger("slasshy_rpc.rpc")
 
-_PATH = "/jsonrpc"
+_JSON_PATH = "/jsonrpc"
+_XML_PATH = "/rpc"
 #: Bytes: shorter answers are not worth compressing, longer ones are compressed beside the event loop.
 _WORTH_GZIP = 512
 _GZIP_ASIDE = 128 << 10
@@ -34,18 +40,20 @@ _SEND_SLICE = 256 << 10
 
 
 class _BodyRefused(Exception):
-    """The body of a request cannot be had; the answer says why."""
+    """The body of a request cannot be had; the error says why."""
 
-    def __init__(self, status: int, answer: Answer) -> None:
+    def __init__(self, status: int, reason: str) -> None:
         self.status = status
-        self.answer = answer
+        self.error = RpcError(reason, -32600)
 
 
 class HttpFace:
     """Answers aiohttp's requests for one server."""
 
-    def __init__(self, dialect: JsonDialect, listeners: Listeners, settings: RpcSettings) -> None:
-        self._dialect = dialect
+    def __init__(self, json: JsonDialect, xml: XmlDialect, listeners: Listeners, settings: RpcSettings) -> None:
+        self._json = json
+        self._xml = xml
+        self._query = QueryDialect(json)
         self._listeners = listeners
         self._settings = settings
         self._guard = Guard(settings)
@@ -61,10 +69,18 @@ class HttpFace:
         reason = self._guard.refusal(method, headers)
         if reason is not None:
             return _last(web.Response(status=403, headers=answer_headers, text=reason))
-        if method == "POST" and request.path == _PATH:
-            return await self._post(request, answer_headers)
-        if method == "GET" and request.path_qs == _PATH and headers.get("Upgrade", "").lower() == "websocket":
-            return await self._websocket(request, answer_headers)
+        if not self._is_known(headers):
+            return await self._unknown(request, answer_headers)
+        path = request.rel_url.raw_path  # aria2 decodes nothing there
+        if method == "POST" and path == _JSON_PATH:
+            return await self._post(request, answer_headers, self._json.answer, json_dialect.refusal)
+        if method == "POST" and path == _XML_PATH:
+            return await self._post(request, answer_headers, self._xml.answer, xml_dialect.refusal)
+        if method == "GET" and headers.get("Upgrade", "").lower() == "websocket":
+            if request.path_qs == _JSON_PATH:
+                return await self._websocket(request, answer_headers)
+        elif method == "GET" and path == _JSON_PATH:
+            return await self._get(request, answer_headers)
         return web.Response(status=404, headers=answer_headers)
 
     def close_websockets(self) -> None:
@@ -72,18 +88,51 @@ class HttpFace:
         for conversation in self._conversations:
             conversation.close()
 
-    async def _post(self, request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
-        headers["Content-Type"] = "application/json-rpc"
+    def _is_known(self, headers: Mapping[str, str]) -> bool:
+        user, password = self._settings.user, self._settings.password
+        return user is None or basic.admits(headers.get("Authorization"), user, password)
+
+    async def _unknown(self, request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
+        """Ask for a name and a password; whoever showed wrong ones waits for that, as for a wrong token."""
+        if "Authorization" in request.headers:
+            await asyncio.sleep(self._guard.hold(request.remote or "", 1))
+        headers["WWW-Authenticate"] = basic.CHALLENGE
+        return _last(web.Response(status=401, headers=headers))
+
+    async def _post(
+        self,
+        request: web.BaseRequest,
+        headers: dict[str, str],
+        answer: Callable[[bytes, Visit], Awaitable[Answer]],
+        refuse: Callable[[RpcError], Answer],
+    ) -> web.StreamResponse:
         try:
             body = await self._body(request)
         except _BodyRefused as refused:
-            return _last(web.Response(status=refused.status, headers=headers, body=refused.answer.text))
-        visit, peer = Visit(), request.remote or ""
-        answer = await self._dialect.answer(body, visit)
+            refusal = refuse(refused.error)
+            return await self._send(request, headers, replace(refusal, status=refused.status))
+        visit = Visit()
+        return await self._answered(request, headers, await answer(body, visit), visit)
+
+    async def _get(self, request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
+        visit = Visit()
+        answer = await self._query.answer(request.rel_url.raw_query_string, visit)
+        return await self._answered(request, headers, answer, visit)
+
+    async def _answered(
+        self, request: web.BaseRequest, headers: dict[str, str], answer: Answer, visit: Visit
+    ) -> web.StreamResponse:
+        """The response with ``answer``, later if a token was wrong."""
+        peer = request.remote or ""
         if visit.wrong_tokens:
             await asyncio.sleep(self._guard.hold(peer, len(visit.wrong_tokens)))
         elif visit.authorised:
             self._guard.forgive(peer)
+        return await self._send(request, headers, answer)
+
+    async def _send(self, request: web.BaseRequest, headers: dict[str, str], answer: Answer) -> web.StreamResponse:
+        if answer.kind is not None:
+            headers["Content-Type"] = answer.kind
         text = answer.text
         if len(text) >= _WORTH_GZIP and _takes_gzip(request.headers):
             headers["Content-Encoding"] = "gzip"
@@ -93,10 +142,10 @@ class HttpFace:
                 text = _gzip(text)
         response: web.StreamResponse
         if len(text) > _SEND_SLICE:
-            response = await self._send_in_slices(request, headers, text)
+            response = await self._send_in_slices(request, headers, text, answer.status)
         else:
             response = web.Response(status=answer.status, headers=headers, body=text)
-        return _last(response) if answer.status >= 400 else response
+        return _last(response) if answer.last else response
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         """The whole body, at most rpc-max-request-size; raises _BodyRefused."""
@@ -117,23 +166,23 @@ class HttpFace:
                 if len(body) > limit:
                     raise self._too_large()
         except TimeoutError:
-            error = RpcError(f"No more of the request came for {self._settings.idle_timeout:g} seconds.", -32600)
-            raise _BodyRefused(408, refusal(error)) from None
+            text = f"No more of the request came for {self._settings.idle_timeout:g} seconds."
+            raise _BodyRefused(408, text) from None
         except (ConnectionError, web.RequestPayloadError) as error:
-            raise _BodyRefused(400, refusal(RpcError(f"The request broke off: {error}", -32600))) from None
+            raise _BodyRefused(400, f"The request broke off: {error}") from None
         return bytes(body)
 
     def _too_large(self) -> _BodyRefused:
         limit = self._settings.max_request_size
         log.warning("A request of more than %d bytes was refused; --rpc-max-request-size allows more", limit)
         text = f"The request is larger than {limit} bytes; the server's --rpc-max-request-size allows more."
-        return _BodyRefused(413, refusal(RpcError(text, -32600)))
+        return _BodyRefused(413, text)
 
     async def _send_in_slices(
-        self, request: web.BaseRequest, headers: Mapping[str, str], text: bytes
+        self, request: web.BaseRequest, headers: Mapping[str, str], text: bytes, status: int
     ) -> web.StreamResponse:
         """Send a long answer as fast as it is taken; a receiver that stops for idle_timeout is cut off."""
-        response = web.StreamResponse(headers=headers)
+        response = web.StreamResponse(headers=headers, status=status)
         response.content_length = len(text)
         transport = request.transport
         try:
@@ -152,7 +201,7 @@ class HttpFace:
         if request.headers.get("Sec-WebSocket-Version") != "13":
             headers["Sec-WebSocket-Version"] = "13"
             return web.Response(status=426, headers=headers)
-        conversation = Conversation(self._dialect, self._guard, self._listeners, self._settings)
+        conversation = Conversation(self._json, self._guard, self._listeners, self._settings)
         self._conversations.add(conversation)
         try:
             return await conversation.run(request, headers)

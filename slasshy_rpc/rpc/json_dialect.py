@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from slasshy_rpc.errors import RpcError
-from slasshy_rpc.rpc.call import INTERNAL_ERROR, Api, Call, Slices, Visit, dispatch
-from slasshy_rpc.rpc.json_text import ParseError, encode, parse
+from slasshy_rpc.rpc.answer import Answer
+from slasshy_rpc.rpc.call import INTERNAL_ERROR, Api, Call, Slices, Visit, as_answer, check_room, dispatch
+from slasshy_rpc.rpc.json_text import ParseError, encode, encoded, parse
 
 if TYPE_CHECKING:
     from jsonrpcserver import Result
@@ -27,14 +27,6 @@ _PARSE_ASIDE = 128 << 10
 _LONG_LIST = 256
 
 _HTTP_STATUS = {-32600: 400, -32601: 404, -32602: 500, -32700: 500, INTERNAL_ERROR: 500}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """JSON text and the HTTP status that aria2 gives it."""
-
-    text: bytes
-    status: int = 200
 
 
 def refusal(error: RpcError, request_id: object = None) -> Answer:
@@ -55,7 +47,10 @@ class JsonDialect:
         self._dispatch = _load_dispatch()
 
     async def answer(self, message: bytes, visit: Visit) -> Answer:
-        """The answer to one message: a single request, or a batch, whose entries are answered in order."""
+        """The answer to one message: a single request, or a batch, whose entries are answered in order.
+
+        A batch whose answer grows too long gets an error in its place, and the rest of it is not called.
+        """
         try:
             if len(message) > _PARSE_ASIDE:
                 document = await asyncio.get_running_loop().run_in_executor(None, parse, message)
@@ -69,7 +64,13 @@ class JsonDialect:
         answers = []
         for frame in document:
             if isinstance(frame, dict):
+                before = visit.answered
+                try:
+                    check_room(self._secret, visit)
+                except RpcError as error:
+                    return refusal(error)
                 answers.append((await self._single(frame, visit)).text)
+                visit.answered = max(visit.answered, before + len(answers[-1]))
                 await slices.pause()
         return Answer(b"[" + b",".join(answers) + b"]")
 
@@ -81,10 +82,21 @@ class JsonDialect:
             return refusal(RpcError("Invalid Request.", -32600), request_id)
         if not isinstance(frame.get("params", []), list):
             return refusal(RpcError("Invalid params.", -32602), request_id)
-        reply = await self._dispatch(frame, lambda call: dispatch(self._api, self._secret, call, visit))
+
+        async def pack(part: object) -> object:
+            # As text at once: the values of a thousand parts take many times its room.
+            text = await _encode_in_slices(part)
+            visit.answered += len(text)
+            return encoded(text)
+
+        reply = await self._dispatch(frame, lambda call: dispatch(self._api, self._secret, call, visit, pack))
         if "error" in reply:
             return refusal(RpcError(reply["error"]["message"], reply["error"]["code"]), request_id)
-        return Answer(_envelope(request_id, b"result", await _encode_in_slices(reply["result"])))
+        try:
+            text = await _encode_in_slices(reply["result"])
+        except Exception as error:  # of an entry that was only made now
+            return refusal(as_answer(error, frame["method"]), request_id)
+        return Answer(_envelope(request_id, b"result", text))
 
 
 def _envelope(request_id: object, name: bytes, value: bytes) -> bytes:
@@ -92,7 +104,7 @@ def _envelope(request_id: object, name: bytes, value: bytes) -> bytes:
 
 
 async def _encode_in_slices(value: object) -> bytes:
-    if not isinstance(value, list) or len(value) <= _LONG_LIST:
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) <= _LONG_LIST:
         return encode(value)
     slices = Slices()
     parts = []

@@ -10,10 +10,12 @@ import asyncio
 import errno
 import logging
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from slasshy_rpc.errors import UsageError
 from slasshy_rpc.rpc.call import Api
+from slasshy_rpc.rpc.guard import is_loopback
 from slasshy_rpc.rpc.settings import RpcSettings
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from slasshy_rpc.rpc.http import HttpFace
     from slasshy_rpc.rpc.notify import Listeners
+    from slasshy_rpc.rpc.tls import Door
 
 __all__ = ["RpcServer", "RpcSettings"]
 
@@ -32,6 +35,8 @@ _NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 _BACKLOG = 512
 #: Seconds that listeners have to hear the last events, and that running answers have to end.
 _LAST_WORDS = 1.0
+#: Bytes of a request line: aria2's own limit for GET /jsonrpc?params=...
+_LONGEST_LINE = 16 << 10
 
 
 class RpcServer:
@@ -41,6 +46,7 @@ class RpcServer:
         self._api = api
         self._settings = settings
         self._servers: list[asyncio.Server] = []
+        self._door: Door | None = None
         self._web: web.Server | None = None
         self._face: HttpFace | None = None
         self._listeners: Listeners | None = None
@@ -49,6 +55,10 @@ class RpcServer:
     async def start(self) -> list[tuple[str, int]]:
         """Listen and serve; returns the addresses. Raises UsageError when that cannot work as configured."""
         self._check_secret()
+        if self._settings.secure:
+            from slasshy_rpc.rpc.tls import Door, server_context
+
+            self._door = Door(server_context(self._settings), self._enter)
         sockets = _listen(self._settings.port, _EVERYWHERE if self._settings.listen_all else _LOOPBACK)
         addresses = [(str(sock.getsockname()[0]), int(sock.getsockname()[1])) for sock in sockets]
         try:
@@ -65,6 +75,9 @@ class RpcServer:
         for server in self._servers:
             server.close()
         self._servers.clear()
+        if self._door is not None:
+            await self._door.close()
+            self._door = None
         if self._listeners is not None:
             await self._listeners.emptied(_LAST_WORDS)
             self._listeners.close()
@@ -83,33 +96,59 @@ class RpcServer:
         from slasshy_rpc.rpc.http import HttpFace
         from slasshy_rpc.rpc.json_dialect import JsonDialect
         from slasshy_rpc.rpc.notify import Listeners
+        from slasshy_rpc.rpc.xml_dialect import XmlDialect
 
         self._listeners = Listeners(self._api)
-        self._face = HttpFace(JsonDialect(self._api, self._settings.secret), self._listeners, self._settings)
+        secret = self._settings.secret
+        json, xml = JsonDialect(self._api, secret), XmlDialect(self._api, secret)
+        self._face = HttpFace(json, xml, self._listeners, self._settings)
         self._web = web.Server(
             self._face.handle,
             access_log=None,
             logger=_quiet_about(HttpProcessingError),
             keepalive_timeout=self._settings.idle_timeout,
             auto_decompress=False,
+            max_line_size=_LONGEST_LINE,
         )
         self._listeners.open()
         loop = asyncio.get_running_loop()
         for sock in sockets:
+            if self._door is not None:
+                self._door.open(sock)
+                continue
             self._servers.append(await loop.create_server(self._connected, sock=sock, backlog=_BACKLOG))
 
     def _connected(self) -> asyncio.Protocol:
-        if self._web is None or len(self._web.connections) >= self._settings.max_connections:
-            if not self._full:
-                log.warning("More than %d RPC connections: new ones are closed", self._settings.max_connections)
-            self._full = True
+        most = self._settings.max_connections
+        if self._web is None or len(self._web.connections) >= most:
+            self._refused()
             return _Closed()
+        if len(self._web.connections) >= most - most // 8:
+            return _LastPlaces(self._web, self._refused)
         self._full = False
         return self._web()
 
+    def _enter(self, peer: str, on_their_way: int) -> asyncio.Protocol | None:
+        """As ``_connected``, where the peer is known beforehand and others are still shaking hands."""
+        most = self._settings.max_connections
+        taken = on_their_way + (len(self._web.connections) if self._web is not None else most)
+        if self._web is None or taken >= (most if is_loopback(peer) else most - most // 8):
+            self._refused()
+            return None
+        self._full = False
+        return self._web()
+
+    def _refused(self) -> None:
+        if not self._full:
+            log.warning("About %d RPC connections are open: new ones are closed", self._settings.max_connections)
+        self._full = True
+
     def _check_secret(self) -> None:
         settings = self._settings
-        if not settings.listen_all or settings.secret is not None:
+        open_to_all = settings.secret is None and (settings.user is None or settings.password is None)
+        if settings.user is not None and settings.password is None and not settings.open_without_secret:
+            raise UsageError("--rpc-user without --rpc-passwd takes any password. Set --rpc-passwd=PASSWD as well.")
+        if not settings.listen_all or not open_to_all:
             return
         if settings.open_without_secret:
             log.warning(
@@ -127,6 +166,24 @@ class _Closed(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.close()
+
+
+class _LastPlaces(asyncio.Protocol):
+    """Lets a program of this machine in and nobody else, so that others cannot lock the user out."""
+
+    def __init__(self, inside: Callable[[], asyncio.Protocol], refused: Callable[[], None]) -> None:
+        self._inside = inside
+        self._refused = refused
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        peer = transport.get_extra_info("peername")
+        if peer and is_loopback(str(peer[0])):
+            protocol = self._inside()
+            transport.set_protocol(protocol)
+            protocol.connection_made(transport)
+        else:
+            self._refused()
+            transport.close()
 
 
 def _listen(port: int, wanted: tuple[tuple[int, str], ...]) -> list[socket.socket]:

@@ -19,6 +19,14 @@ class RpcSettings:
     port: int = 6800
     listen_all: bool = False
     secret: str | None = field(default=None, repr=False)
+    #: HTTP Basic: the name to show, and the password; any password is right where there is none.
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    #: Over TLS, with these PEM files.
+    secure: bool = False
+    certificate: str | None = None
+    private_key: str | None = None
+    min_tls_version: str = "TLSv1.2"
     allow_origin_all: bool = False
     allow_origins: tuple[str, ...] = ()
     allow_hosts: tuple[str, ...] = ()
@@ -40,6 +48,12 @@ class RpcSettings:
             port=options.integer("rpc-listen-port"),
             listen_all=options.flag("rpc-listen-all"),
             secret=options.text("rpc-secret") or None,
+            user=options.text("rpc-user") or None,
+            password=options.text("rpc-passwd") or None,
+            secure=options.flag("rpc-secure"),
+            certificate=options.text("rpc-certificate") or None,
+            private_key=options.text("rpc-private-key") or None,
+            min_tls_version=options.text("min-tls-version") or "TLSv1.2",
             allow_origin_all=options.flag("rpc-allow-origin-all"),
             allow_origins=options.lines("rpc-allow-origin"),
             allow_hosts=options.lines("rpc-allow-host"),

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from aiohttp import web
 from aiohttp.web import WSMsgType
 
+from slasshy_rpc.errors import RpcError
 from slasshy_rpc.rpc.call import Visit
 from slasshy_rpc.rpc.guard import Guard
-from slasshy_rpc.rpc.json_dialect import JsonDialect
+from slasshy_rpc.rpc.json_dialect import JsonDialect, refusal
 from slasshy_rpc.rpc.notify import Listeners, Outbox
 from slasshy_rpc.rpc.settings import RpcSettings
 
@@ -23,6 +24,8 @@ log = logging.getLogger("slasshy_rpc.rpc")
 
 #: Bytes of one message, if rpc-max-request-size is not more; aria2 has no limit.
 _LONGEST_MESSAGE = 16 << 20
+#: Bytes of one message before the first good token, where one is asked for.
+_LONGEST_OF_STRANGERS = 64 << 10
 #: Answers to wrong tokens that may be held back while the socket goes on.
 _MOST_HELD = 32
 _CLOSE_TIMEOUT = 1.0
@@ -37,13 +40,14 @@ class Conversation:
         self._listeners = listeners
         self._settings = settings
         self._held: set[asyncio.Task[None]] = set()
+        self._known = settings.secret is None
         self._transport: asyncio.Transport | None = None
 
     async def run(self, request: web.BaseRequest, headers: Mapping[str, str]) -> web.WebSocketResponse:
         """Shake hands, with ``headers`` in the response, and serve the socket until either side closes it.
 
         Events are heard at once when no secret is set, and by programs of this machine; else after the first call
-        with the right token.
+        with the right token. Whoever does not make one for idle_timeout is hung up on: places are few.
         """
         offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
         socket = web.WebSocketResponse(
@@ -69,12 +73,17 @@ class Conversation:
         outbox = Outbox(self._settings.max_waiting_events, end_overrun)
         outbox.listening = self._settings.secret is None or self._guard.is_program_here(peer, request.headers)
         self._listeners.add(outbox)
+        patience = None
+        if not outbox.listening:
+            patience = asyncio.get_running_loop().call_later(self._settings.idle_timeout, self._end_stranger, peer)
         sender = asyncio.create_task(outbox.drain(send))
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT or message.type is WSMsgType.BINARY:
                     await self._answer(message.data, outbox, peer)
         finally:
+            if patience is not None:
+                patience.cancel()
             self._listeners.discard(outbox)
             outbox.close()
             tasks = [sender, *self._held]
@@ -91,14 +100,28 @@ class Conversation:
         if self._transport is not None:
             self._transport.close()
 
+    def _end_stranger(self, peer: str) -> None:
+        if not self._known:
+            log.info("WebSocket of %s closed: no call with the right token came over it", peer)
+            self.close()
+
     async def _answer(self, message: bytes, outbox: Outbox, peer: str) -> None:
+        if not self._known and len(message) > _LONGEST_OF_STRANGERS:
+            text = (
+                f"Before a call with the right token a message may have {_LONGEST_OF_STRANGERS} bytes; send one first."
+            )
+            outbox.answer(refusal(RpcError(text, -32600)).text)
+            await outbox.room()
+            return
         visit = Visit()
         with outbox.answering():
             answer = await self._dialect.answer(message, visit)
+            self._known = self._known or visit.authorised
             outbox.listening = outbox.listening or visit.authorised
             if not visit.wrong_tokens:
                 outbox.answer(answer.text)
-                self._guard.forgive(peer)
+                if visit.authorised:
+                    self._guard.forgive(peer)
         if visit.wrong_tokens:
             hold = self._guard.hold(peer, len(visit.wrong_tokens))
             if len(self._held) < _MOST_HELD:

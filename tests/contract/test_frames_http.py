@@ -28,8 +28,9 @@ async def ask(host: str, port: int, method: str, path: str, *lines: str) -> Repl
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/"), ("GET", "/jsonrpc"), ("POST", "/"), ("POST", "/jsonrpc/"), ("PUT", "/jsonrpc"), ("HEAD", "/jsonrpc"),
-     ("DELETE", "/jsonrpc"), ("GET", "/rpc"), ("POST", "//jsonrpc"), ("GET", "/jsonrpc?id=1&method=test.echo")],
+    [("GET", "/"), ("GET", "/jsonrpc/"), ("POST", "/"), ("POST", "/jsonrpc/"), ("PUT", "/jsonrpc"),
+     ("HEAD", "/jsonrpc"), ("DELETE", "/jsonrpc"), ("GET", "/rpc"), ("POST", "//jsonrpc"),
+     ("POST", "/%6Asonrpc"), ("POST", "/RPC")],
 )  # fmt: skip
 async def test_everything_else_is_not_found(method: str, path: str) -> None:
     async with serving() as server:
@@ -127,6 +128,15 @@ async def test_a_big_body_within_the_limit_is_awaited_and_chunks_are_understood(
         async with Wire(server.host, server.port) as wire:
             await wire.send(head("POST", "/jsonrpc", "Transfer-Encoding: chunked") + b"2\r\n[]\r\n0\r\n\r\n")
             assert (await wire.reply()).body == b"[]"
+
+
+async def test_a_long_error_keeps_its_status_and_ends_the_connection() -> None:
+    async with serving() as server:
+        reply = await post(server.host, server.port, {"id": 1, "method": "x" * 500_000})
+        assert (reply.status, reply.json()["error"]["message"]) == (400, "No such method: " + "x" * 500_000)
+        async with Wire(server.host, server.port) as wire:
+            await wire.post({"id": 1, "method": "x" * 500_000})
+            assert await wire.ended()
 
 
 async def test_expect_continue() -> None:
@@ -234,6 +244,22 @@ async def test_connections_have_a_limit() -> None:
                 assert (await one.post([])).status == 200
         await asyncio.sleep(0.05)
         assert (await post(server.host, server.port, ECHO)).status == 200
+
+
+@pytest.mark.parametrize("here", [True, False])
+async def test_the_last_places_are_for_programs_of_this_machine(here: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slasshy_rpc.rpc.server.is_loopback", lambda peer: here)
+    async with serving(max_connections=8) as server, contextlib.AsyncExitStack() as stack:
+        wires = [await stack.enter_async_context(Wire(server.host, server.port)) for _ in range(7)]
+        for wire in wires:
+            assert (await wire.post([])).status == 200
+        last = await stack.enter_async_context(Wire(server.host, server.port))
+        if here:
+            assert (await last.post([])).status == 200
+            assert await (await stack.enter_async_context(Wire(server.host, server.port))).ended()
+        else:
+            assert await last.ended()
+        assert (await wires[0].post([])).status == 200
 
 
 async def test_both_loopbacks_are_served_and_a_taken_port_is_explained(caplog: pytest.LogCaptureFixture) -> None:

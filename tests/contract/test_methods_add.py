@@ -154,6 +154,24 @@ async def test_fresh_uris_are_listed_once_for_each_connection(
     assert "".join(each["uri"][8] for each in await stage.call("getUris", gid)) == expected
 
 
+async def test_the_list_of_uris_is_bounded_whatever_the_split(stage: Stage) -> None:
+    given = {"pause": "true", "split": "100000", "max-connection-per-server": "16"}
+    gid = await stage.call("addUri", [f"http://h{number}.test/" for number in range(100)], given)
+    assert len(await stage.call("getUris", gid)) == 512
+    gid = await stage.call("addUri", [f"http://h{number}.test/" for number in range(600)], given)
+    assert len(await stage.call("getUris", gid)) == 600
+
+
+async def test_a_download_has_a_bounded_number_of_uris(stage: Stage) -> None:
+    many = [f"http://h/{number}" for number in range(10_001)]
+    assert await stage.error("addUri", many) == "A download may have 10000 URIs at most."
+    gid = await stage.call("addUri", many[:-1], {"pause": "true"})
+    assert await stage.error("changeUri", gid, 1, [], many[-1:]) == "A download may have 10000 URIs at most."
+    assert await stage.error("changeUri", gid, 1, many, many) == "A download may have 10000 URIs at most."
+    assert await stage.call("changeUri", gid, 1, many[:1], many[-1:]) == [1, 1]
+    assert len(await stage.call("getUris", gid)) == 10_000
+
+
 async def test_parameterized_uris(stage: Stage) -> None:
     given = {"pause": "true", "parameterized-uri": "true", "split": "1"}
     gid = await stage.call("addUri", ["http://h/{a,b}[1-2]"], given)
@@ -194,3 +212,11 @@ async def test_every_listed_method_exists(stage: Stage) -> None:
         except RpcError as error:
             texts.add(str(error))
     assert texts == {"The parameter at 0 is required but missing.", "Filename is not given."}
+
+
+async def test_headers_are_added_to_the_global_ones(stage: Stage) -> None:
+    await stage.call("changeGlobalOption", {"header": ["A: 1"]})
+    gid = await stage.add(header="B: 2")
+    assert (await stage.call("getOption", gid))["header"] == "A: 1\nB: 2\n"
+    await stage.call("changeOption", gid, {"header": "C: 3"})
+    assert (await stage.call("getOption", gid))["header"] == "C: 3\n"

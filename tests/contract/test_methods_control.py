@@ -223,3 +223,36 @@ async def test_notifications(stage: Stage) -> None:
         "aria2.onDownloadError",
         "aria2.onBtDownloadComplete",
     ]
+
+
+@pytest.mark.parametrize(
+    ("uri", "answer"),
+    [
+        ("magnet:?xt=urn:btih:248d0a1cd08284299de78d5c1ed359bb46717d8c", [0, 0]),
+        ("ftp://127.0.0.1:1/x", [0, 1]),
+        ("gopher://127.0.0.1/x", [0, 1]),
+    ],
+)
+async def test_change_uri_with_what_nobody_serves_leaves_a_running_one_alone(
+    stage: Stage, uri: str, answer: list[int]
+) -> None:
+    """The numbers are those of aria2c 1.37."""
+    gid = await stage.add()
+    assert await stage.call("changeUri", gid, 1, [], [uri]) == answer
+    await turns()
+    assert stage.heard == [("START", gid, "active")]
+    assert stage.job(gid).request.uris == (URI,)
+    assert await stage.call("changeUri", gid, 1, [], [uri, "http://127.0.0.1/b"]) == [0, answer[1] + 1]
+    await turns()
+    assert stage.job(gid).request.uris == (URI, "http://127.0.0.1/b")
+
+
+@pytest.mark.parametrize(("out", "trusted"), [({}, False), ({"out": "/a"}, True)])
+async def test_who_adds_a_uri_may_name_the_file_and_so_is_not_trusted(
+    stage: Stage, out: dict[str, str], trusted: bool
+) -> None:
+    gid = stage.api.add_request([URI], out, trusted=True)
+    await stage.call("changeUri", gid, 1, [URI], [])
+    assert stage.session.find(gid).request.trusted
+    await stage.call("changeUri", gid, 1, [], ["http://127.0.0.1/b"])
+    assert stage.session.find(gid).request.trusted is trusted

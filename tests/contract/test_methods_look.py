@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from slasshy_rpc.api import methods
 from slasshy_rpc.errors import DownloadError, OptionError
 from slasshy_rpc.values import Status
 from tests.support.fake_protocol import Stage, close_all, options, turns
@@ -199,3 +200,20 @@ async def test_rows_for_the_console(stage: Stage) -> None:
     assert stage.api.rows() == []
     await stage.api.wait_idle()
     assert stage.api.exit_code() == 0
+
+
+async def test_long_lists_are_the_same_lists(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes them asks for one entry at a time: what that is worth is tested on the wire."""
+    await stage.add()
+    waiting = [await stage.add() for _ in range(7)]
+    short = await stage.call("tellWaiting", 1, 5)
+    assert isinstance(short, list)
+    monkeypatch.setattr(methods, "LONG_LIST", 3)
+    for window, order in (((1, 5), waiting[1:6]), ((-1, 5), waiting[:1:-1]), ((0, 9), waiting)):
+        long = await stage.call("tellWaiting", *window, ["gid"])
+        assert not isinstance(long, list)
+        assert list(long) == [{"gid": gid} for gid in order]
+    assert list(await stage.call("tellWaiting", 1, 5)) == short
+    for gid in waiting[:6]:
+        await stage.call("remove", gid)
+    assert isinstance(await stage.call("tellWaiting", 0, 5), list)

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from slasshy_rpc.rpc.guard import Guard
 from slasshy_rpc.values import Event
 from tests.support.fake_api import GID, Served, serving
 from tests.support.rpc_wire import Socket, Wire, head, post
@@ -184,6 +185,78 @@ async def test_a_wrong_token_waits_a_second_while_other_calls_go_on() -> None:
         assert time.monotonic() - started < 0.8
         assert await socket.message() == {"id": "bad", "jsonrpc": "2.0", "error": UNAUTHORIZED}
         assert time.monotonic() - started >= 0.99
+
+
+async def test_only_a_right_token_ends_the_growing_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    holds: list[float] = []
+    hold = Guard.hold
+
+    def noted(self: Guard, peer: str, refused: int) -> float:
+        holds.append(hold(self, peer, refused))
+        return 0.0
+
+    monkeypatch.setattr(Guard, "hold", noted)
+    async with serving(secret="s", hold=0.5) as server, Socket(server.host, server.port) as socket:
+        await socket.open()
+        for number in range(6):
+            for harmless in (b"x", b"[]", b'{"id":1,"method":"system.listMethods"}'):
+                await socket.frame(harmless)
+                await socket.message()
+            await socket.call(number, "test.echo", f"token:{number}")
+            assert (await socket.message())["error"] == UNAUTHORIZED
+        assert holds == [0.5, 0.5, 0.5, 1.0, 2.0, 4.0]
+        await socket.call(1, "test.echo", "token:s")
+        assert (await socket.message())["result"] == []
+        await socket.call(2, "test.echo")
+        assert (await socket.message())["error"] == UNAUTHORIZED
+        assert holds[-1] == 0.5
+
+
+async def test_before_the_first_good_token_messages_are_short() -> None:
+    long = {"id": 1, "method": "system.multicall", "params": [[{"methodName": "system.listMethods"}] * 2000]}
+    with_token = {"id": 2, "method": "test.echo", "params": ["token:s", "x" * 100_000]}
+    async with serving(secret="s") as server, Socket(server.host, server.port) as socket:
+        await socket.open("Origin: https://page.example")
+        for message in (long, with_token):
+            await socket.frame(json.dumps(message).encode())
+            assert "65536 bytes" in (await socket.message())["error"]["message"]
+        assert server.api.called == []
+        await socket.call(3, "test.echo", "token:s")
+        assert (await socket.message())["result"] == []
+        await socket.frame(json.dumps(with_token).encode())
+        assert (await socket.message())["result"] == ["x" * 100_000]
+    async with serving() as server, Socket(server.host, server.port) as socket:
+        await socket.open()
+        await socket.frame(json.dumps(long).encode())
+        assert len((await socket.message())["result"]) == 2000
+
+
+async def test_sockets_that_never_show_the_token_are_hung_up_on() -> None:
+    """But for programs of this machine, which may only listen."""
+    async with (
+        serving(secret="s", idle_timeout=0.3) as server,
+        Socket(server.host, server.port) as page,
+        Socket(server.host, server.port) as talker,
+        Socket(server.host, server.port) as known,
+        Socket(server.host, server.port) as program,
+    ):
+        for socket in (page, talker, known):
+            await socket.open("Origin: https://page.example")
+        await program.open()
+        await known.call(1, "test.echo", "token:s")
+        assert (await known.message())["result"] == []
+        await talker.call(2, "system.listNotifications")
+        assert (await talker.message())["id"] == 2
+        assert await page.ended()
+        assert await talker.ended()
+        server.api.events().emit(Event.COMPLETE)
+        assert await known.message() == COMPLETE
+        assert await program.message() == COMPLETE
+    async with serving(idle_timeout=0.1) as server, Socket(server.host, server.port) as socket:
+        await socket.open()
+        assert await silent(socket, 0.4)
+        server.api.events().emit(Event.COMPLETE)
+        assert await socket.message() == COMPLETE
 
 
 async def test_held_answers_are_bounded() -> None:

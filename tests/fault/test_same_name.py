@@ -84,6 +84,34 @@ def test_a_changed_out_begins_elsewhere(origin: Origin, tmp_path: Path) -> None:
     assert_whole(origin, end, 0)
 
 
+def test_over_a_restart_each_goes_on_with_its_own(origin: Origin, tmp_path: Path) -> None:
+    """The second answers first now: it does not take the first one's file, though both are of one name and length."""
+    slow = Behaviour(rate=MIB // 4, etag="", last_modified="")
+    urls = serve(origin, 2, slow)
+    session = tmp_path / "session"
+    options = (f"--dir={tmp_path / 'd'}", f"--state-dir={tmp_path / 's'}", f"--save-session={session}", "--split=2")
+    with Server(*options) as server:
+        gids = [server.add(url) for url in urls]
+        paths = []
+        for gid in gids:
+            status = server.until(gid, lambda status: int(status["completedLength"]) > MIB // 8)
+            paths.append(status["files"][0]["path"])
+        server.call("aria2.pauseAll")
+        for gid in gids:
+            server.until(gid, lambda status: status["status"] == "paused")
+        assert server.stop() == 0
+    serve(origin, 2, Behaviour(etag="", last_modified=""))
+    with Server(*options, f"--input-file={session}", "--enable-rpc") as server:
+        for gid in reversed(gids):
+            server.call("aria2.unpause", gid)
+            server.completed(gid)
+        ends = [server.status(gid)["files"][0]["path"] for gid in gids]
+        server.stop()
+    assert ends == paths
+    for number, path in enumerate(ends):
+        assert_whole(origin, path, number)
+
+
 def open_files() -> list[os.stat_result]:
     """What this process has open."""
     found = []

@@ -112,3 +112,57 @@ def test_the_root_does_not_move_with_changed_options(home: Path) -> None:
     policy = PathPolicy.of(options)
     moved = options.derive({"dir": str(home / "dl" / "sub")}, Layer.GLOBAL)
     policy.check({"dir": str(home / "dl")}, moved)
+
+
+def test_a_name_that_was_fine_is_checked_again_where_it_is_to_go(home: Path) -> None:
+    server = made(home, rpc_path_policy="home")
+    own = server.derive({"out": ".ssh/authorized_keys", "index-out": ("1=x",)}, Layer.OWN)
+    assert "programs keep their settings" in refusal({"dir": str(home)}, own)
+    PathPolicy.of(server).check({"dir": str(home / "films")}, own)
+    PathPolicy.of(server).check({"split": "2", "out": ".ssh/authorized_keys"}, own)  # nothing has changed
+
+
+def test_what_the_user_named_himself_only_moves_with_a_new_name(home: Path) -> None:
+    own = made(home).derive({"out": "/srv/x"}, Layer.OWN)
+    assert "must be a name below" in refusal({"dir": str(home / "dl" / "sub")}, own)
+    PathPolicy.of(made(home)).check({"dir": str(home / "dl"), "out": "/srv/x"}, own)
+    PathPolicy.of(made(home)).check({"dir": str(home / "dl" / "sub"), "out": "x"}, own)
+
+
+def test_an_empty_dir_is_where_the_server_stands(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    assert "programs keep their settings" in refusal({"dir": "", "out": ".bashrc"}, made(home, rpc_secret="s"))
+
+
+def test_a_dash_is_standard_output_for_the_log_and_a_folder_for_the_rest(home: Path) -> None:
+    options = made(home)
+    PathPolicy.of(options).check({"log": "-"}, options)
+    for name in ("dir", "save-session", "save-cookies"):
+        assert "must stay within" in refusal({name: "-"}, options)
+
+
+def test_what_lies_beside_files_is_nobodys(home: Path) -> None:
+    options = made(home, rpc_secret="s", save_session=str(home / "dl" / "s.txt"))
+    assert "file or folder of the server itself" in refusal({"out": "s.txt"}, options)
+    assert str(home / "dl" / "s.txt") in server_files(options)
+    for name in ("film.mkv.aria2", "film.mkv.ARIA2", "a/film.mkv.aria2__temp"):
+        assert "control files" in refusal({"out": name}, options)
+        assert "control files" in refusal({"index-out": ("1=a", f"2={name}")}, options)
+    PathPolicy.of(options).check({"out": "aria2"}, options)
+
+
+def test_a_dot_folder_that_is_a_link_to_a_plain_one(home: Path) -> None:
+    (home / "dotfiles" / "ssh").mkdir(parents=True)
+    (home / ".keys").symlink_to("dotfiles/ssh")
+    options = made(home, rpc_secret="s")
+    assert "programs keep their settings" in refusal({"dir": str(home / ".keys")}, options)
+    assert "programs keep their settings" in refusal({"dir": str(home), "out": ".keys/x"}, options)
+    kept = options.derive({"dir": str(home / ".keys")}, Layer.COMMAND)
+    PathPolicy.of(kept).check({"dir": str(home / ".keys" / "x")}, kept)
+
+
+def test_paths_and_names_have_a_bound(home: Path) -> None:
+    options = made(home, rpc_secret="s")
+    assert "more than 4096 bytes" in refusal({"dir": "/a" * 3000}, options)
+    assert "more than 4096 bytes" in refusal({"out": "a/" * 3000 + "b"}, options)
+    assert "10000 entries" in refusal({"index-out": ("1=x",) * 10_001}, options)

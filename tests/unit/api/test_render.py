@@ -54,8 +54,12 @@ def stopped(status: Status = Status.COMPLETE) -> Download:
     return download
 
 
+def shown(download: Download, *names: str, compat: bool = True) -> dict[str, object]:
+    return render.status(download, render.wanted(names), compat)
+
+
 def test_all_keys_of_an_active_one() -> None:
-    told = render.status(active(), (), True)
+    told = shown(active())
     assert told == {
         "gid": "a" * 16,
         "status": "active",
@@ -83,15 +87,15 @@ def test_all_keys_of_an_active_one() -> None:
 
 
 def test_a_stopped_one_adds_its_error_even_when_there_is_none() -> None:
-    told = render.status(stopped(), (), True)
+    told = shown(stopped())
     assert (told["errorCode"], told["errorMessage"]) == ("0", "")
-    assert set(told) - set(render.status(active(), (), True)) == {"errorCode", "errorMessage"}
+    assert set(told) - set(shown(active())) == {"errorCode", "errorMessage"}
 
 
 def test_the_family() -> None:
     download = stopped()
     download.followed_by, download.following, download.belongs_to = ("c",), "d", "e"
-    assert render.status(download, ("followedBy", "following", "belongsTo"), True) == {
+    assert shown(download, "followedBy", "following", "belongsTo") == {
         "followedBy": ["c"],
         "following": "d",
         "belongsTo": "e",
@@ -99,7 +103,37 @@ def test_the_family() -> None:
 
 
 def test_keys_choose_and_unknown_ones_are_ignored() -> None:
-    assert render.status(active(), ("gid", "nope", "status"), True) == {"gid": "a" * 16, "status": "active"}
+    assert shown(active(), "gid", "nope", "status") == {"gid": "a" * 16, "status": "active"}
+
+
+def test_only_unknown_keys_are_not_all_keys() -> None:
+    assert shown(stopped(), "nope") == {}
+    assert set(shown(stopped())) > {"gid", "files"}
+
+
+def test_what_callers_ask_for_in_vain_is_not_kept() -> None:
+    shown(stopped(), "gid")
+    before = render._fields.cache_info().currsize
+    for number in range(20):
+        shown(stopped(), "gid", *(f"{number}-{other}" for other in range(20)))
+    assert render._fields.cache_info().currsize == before
+
+
+def test_many_are_told_as_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    status = render.status
+
+    def noted(download: Download, keys: render.Keys, compat: bool) -> dict[str, object]:
+        made.append(download)
+        return status(download, keys, compat)
+
+    monkeypatch.setattr(render, "status", noted)
+    downloads = [stopped() for _ in range(5)]
+    told = render.Told(downloads, render.wanted(["gid"]), True)
+    assert (len(told), len(made)) == (5, 0)
+    assert told[3] == {"gid": "b" * 16}
+    assert len(made) == 1
+    assert list(told[1:3]) == list(told)[1:3]
 
 
 def test_nobody_asks_a_queued_one_for_more_than_needed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,12 +141,12 @@ def test_nobody_asks_a_queued_one_for_more_than_needed(monkeypatch: pytest.Monke
         raise AssertionError
 
     monkeypatch.setattr(Download, "snapshot", never)
-    assert render.status(stopped(), ("gid",), True) == {"gid": "b" * 16}
+    assert shown(stopped(), "gid") == {"gid": "b" * 16}
 
 
 def test_a_hash_check_shows_whatever_the_keys() -> None:
     state = replace(LOADED, verified_length=5, verify_pending=True)
-    assert render.status(active(state), ("gid",), True) == {
+    assert shown(active(state), "gid") == {
         "gid": "a" * 16,
         "verifiedLength": "5",
         "verifyIntegrityPending": "true",
@@ -120,7 +154,7 @@ def test_a_hash_check_shows_whatever_the_keys() -> None:
 
 
 def test_nothing_known_yet() -> None:
-    told = render.status(active(Snapshot()), (), True)
+    told = shown(active(Snapshot()))
     assert (told["numPieces"], told["pieceLength"], told["files"]) == ("0", "1048576", [])
     assert "bitfield" not in told
 
@@ -134,10 +168,10 @@ def test_servers() -> None:
 def test_many_pieces_are_joined_outside_compat_only() -> None:
     state = replace(LOADED, num_pieces=5000, bitfield=b"\xff" * 625)
     keys = ("numPieces", "pieceLength", "bitfield")
-    assert render.status(active(state), keys, True) == {
+    assert shown(active(state), *keys) == {
         "numPieces": "5000", "pieceLength": "1048576", "bitfield": "ff" * 625,
     }  # fmt: skip
-    assert render.status(active(state), keys, False) == {
+    assert shown(active(state), *keys, compat=False) == {
         "numPieces": "1250", "pieceLength": "4194304", "bitfield": "ff" * 156 + "c0",
     }  # fmt: skip
 
@@ -174,6 +208,6 @@ def test_tell_active_of_twenty_is_cheap() -> None:
     for _ in range(50):
         begun = time.perf_counter()
         for download in downloads:
-            render.status(download, (), False)
+            render.status(download, None, False)
         best = min(best, time.perf_counter() - begun)
     assert best < 0.001

@@ -5,7 +5,10 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
+
 from slasshy_rpc.disk.claims import Claims
+from slasshy_rpc.errors import DiskError, ErrorCode
 
 
 def test_the_first_to_ask_has_it_until_it_is_given_up() -> None:
@@ -58,3 +61,73 @@ def test_many_at_once_and_one_has_it() -> None:
     for thread in threads:
         thread.join(10)
     assert len(won) == 1
+
+
+def test_reserved_later_on() -> None:
+    claims = Claims()
+    assert claims.take("/d/f", "a")
+    claims.reserve(["/d/f", "/d/log"])
+    assert claims.take("/d/f", "a")  # his until he gives it up
+    assert not claims.take("/d/log", "a")
+    assert claims.take("/d/g", "a")
+    assert not claims.take("/d/f", "b")
+
+
+def test_what_was_reserved_is_free_when_others_are() -> None:
+    claims = Claims(["/d/conf"])
+    claims.reserve(["/d/log"])
+    claims.reserve(["/d/log2", "/d/taken"])
+    assert claims.take("/d/log", "a")
+    assert not claims.take("/d/log2", "b")
+    assert not claims.take("/d/conf", "b")
+    claims.reserve(["/d/log"])
+    claims.reserve([])
+    assert not claims.take("/d/log", "b")  # it is a's
+    assert claims.path_of("a") == "/d/log"
+
+
+def refused(claims: Claims, path: Path) -> str:
+    with pytest.raises(DiskError) as caught:
+        claims.take(str(path), "a")
+    assert caught.value.code == ErrorCode.CREATE_FAILED
+    return str(caught.value)
+
+
+def test_what_a_strangers_download_may_not_take(tmp_path: Path) -> None:
+    home, state = tmp_path / "home", tmp_path / "home" / "state"
+    (home / "dotfiles" / "ssh").mkdir(parents=True)
+    (home / ".ssh").symlink_to("dotfiles/ssh")
+    claims = Claims([str(state)])
+    fenced = claims.fenced(str(home), str(home))
+    for name in (".bashrc", ".config/autostart/x", ".ssh/authorized_keys"):
+        assert "programs keep their settings" in refused(fenced, home / name)
+    for name in ("x.aria2", "x.Aria2", "x.aria2__temp"):
+        assert "control files" in refused(fenced, home / name)
+    assert "folder of the server" in refused(fenced, state / "x")
+    assert claims.path_of("a") == ""
+    assert fenced.take(str(home / "dl" / ".hidden"), "a")
+    assert claims.take(str(home / ".bashrc"), "b")  # asked for by the user
+    claims.reserve([str(home / "log")])
+    assert not fenced.take(str(home / "log"), "a")
+
+
+def test_a_folder_that_the_user_shares_with_the_server(tmp_path: Path) -> None:
+    fenced = Claims([str(tmp_path)]).fenced(str(tmp_path / "dl"), "/nobody")
+    assert fenced.take(str(tmp_path / "dl" / "f"), "a")
+
+
+def test_fenced_claims_are_the_same_claims(tmp_path: Path) -> None:
+    claims = Claims()
+    fenced = claims.fenced(str(tmp_path), str(tmp_path / "nobody"))
+    assert fenced.take(str(tmp_path / "f"), "a")
+    assert not claims.take(str(tmp_path / "f"), "b")
+    claims.release("a")
+    assert claims.take(str(tmp_path / "f"), "b")
+
+
+def test_a_folder_that_lies_in_a_dot_folder_itself(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".downloads").symlink_to("elsewhere")
+    fenced = Claims().fenced(str(tmp_path / ".downloads" / "x"), str(tmp_path))
+    assert fenced.take(str(tmp_path / ".downloads" / "x" / "f"), "a")
+    assert "programs keep" in refused(fenced, tmp_path / ".profile")

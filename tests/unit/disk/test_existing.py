@@ -126,7 +126,10 @@ def test_folders_and_dead_links_are_renamed_around(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name in ("folder", "link"):
-        assert settle(str(tmp_path / name), LENGTH, free, BOTH).path == str(tmp_path / f"{name}.1")
+        assert settle(str(tmp_path / name), LENGTH, free, CONTINUE).path == str(tmp_path / f"{name}.1")
+        with pytest.raises(DiskError) as caught:
+            settle(str(tmp_path / name), LENGTH, free, BOTH)
+        assert caught.value.code == ErrorCode.CREATE_FAILED
 
 
 def test_renaming_may_be_off_or_run_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,7 @@ def test_what_is_read() -> None:
 def test_refused(data: bytes) -> None:
     with pytest.raises(SourceError, match="not valid HTTP") as caught:
         HeadReader().feed(data)
-    assert caught.value.code == ErrorCode.BAD_RESPONSE
+    assert caught.value.code == ErrorCode.UNKNOWN
 
 
 def test_tls_where_plain_http_was_expected_is_named() -> None:
@@ -193,7 +193,7 @@ def test_framing(lines: tuple[str, ...], expected: tuple[int, int]) -> None:
 def test_framing_refused(lines: tuple[str, ...]) -> None:
     with pytest.raises(SourceError) as caught:
         framing(answer(*lines))
-    assert caught.value.code == ErrorCode.BAD_RESPONSE
+    assert caught.value.code == ErrorCode.UNKNOWN
     assert len(str(caught.value)) < 300
 
 

@@ -126,7 +126,7 @@ async def test_rubbish_is_refused_at_once() -> None:
         theirs.send(b"220 ftp ready\r\n")
         with pytest.raises(SourceError, match="is this the right port") as caught:
             await request(channel, HEAD, timeout=5)
-        assert caught.value.code == ErrorCode.BAD_RESPONSE
+        assert caught.value.code == ErrorCode.UNKNOWN
 
 
 @pytest.mark.parametrize("writing", [False, True])

@@ -23,6 +23,12 @@ def test_every_option_arrives() -> None:
         "rpc-listen-port": "7000",
         "rpc-listen-all": "true",
         "rpc-secret": "geheim",
+        "rpc-user": "ich",
+        "rpc-passwd": "wort",
+        "rpc-secure": "true",
+        "rpc-certificate": "/etc/rpc.pem",
+        "rpc-private-key": "/etc/rpc.key",
+        "min-tls-version": "TLSv1.3",
         "rpc-allow-origin-all": "true",
         "rpc-allow-origin": "https://a.example, null",
         "rpc-allow-host": "box.example",
@@ -32,6 +38,12 @@ def test_every_option_arrives() -> None:
         port=7000,
         listen_all=True,
         secret="geheim",
+        user="ich",
+        password="wort",
+        secure=True,
+        certificate="/etc/rpc.pem",
+        private_key="/etc/rpc.key",
+        min_tls_version="TLSv1.3",
         allow_origin_all=True,
         allow_origins=("https://a.example", "null"),
         allow_hosts=("box.example",),
@@ -39,5 +51,5 @@ def test_every_option_arrives() -> None:
     )
 
 
-def test_the_secret_is_not_shown() -> None:
-    assert "geheim" not in repr(RpcSettings(secret="geheim"))
+def test_secrets_are_not_shown() -> None:
+    assert "geheim" not in repr(RpcSettings(secret="geheim", password="geheim too"))

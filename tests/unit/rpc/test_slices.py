@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+import xmlrpc.client
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from slasshy_rpc.rpc import call as call_module
 from slasshy_rpc.rpc.call import Call, Visit, dispatch
 from slasshy_rpc.rpc.json_dialect import JsonDialect
+from slasshy_rpc.rpc.xml_dialect import XmlDialect
 from tests.support.fake_api import FakeApi
 
 COUNT = 500
@@ -64,6 +67,41 @@ async def test_a_long_list_is_written_in_slices(turns: Turns) -> None:
     assert turns.count >= COUNT // 6
 
 
+class Made(Sequence[str]):
+    """Entries that are made when they are asked for; at which turn of the loop each was."""
+
+    def __init__(self, turns: Turns) -> None:
+        self.turns = turns
+        self.made: list[int] = []
+
+    def __len__(self) -> int:
+        return COUNT
+
+    def __getitem__(self, at: Any) -> Any:
+        if at >= COUNT:
+            raise IndexError
+        self.made.append(self.turns.count)
+        return "x"
+
+
+@pytest.mark.parametrize("inner", [False, True])
+async def test_the_loop_goes_round_while_a_long_list_is_made(turns: Turns, inner: bool) -> None:
+    api, made = FakeApi(), Made(turns)
+
+    async def call(name: str, params: list[object]) -> object:
+        return made
+
+    api.call = call  # type: ignore[method-assign]  # a result that no other test wants
+    request: dict[str, object] = {"id": 1, "method": "test.made"}
+    if inner:
+        request = {"id": 1, "method": "system.multicall", "params": [[{"methodName": "test.made"}]]}
+    with turns.counted():
+        answer = await JsonDialect(api, None).answer(json.dumps(request).encode(), Visit())
+    result = json.loads(answer.text)["result"]
+    assert (result[0][0] if inner else result) == ["x"] * COUNT
+    assert len(set(made.made)) >= COUNT // 6
+
+
 async def test_a_batch_gives_way(turns: Turns) -> None:
     dialect = JsonDialect(FakeApi(), None)
     batch = json.dumps([{"id": number, "method": "test.echo"} for number in range(COUNT)]).encode()
@@ -71,6 +109,19 @@ async def test_a_batch_gives_way(turns: Turns) -> None:
         answer = await dialect.answer(batch, Visit())
     assert [entry["id"] for entry in json.loads(answer.text)] == list(range(COUNT))
     assert turns.count >= COUNT // 6
+
+
+async def test_xml_is_read_and_written_in_slices(turns: Turns) -> None:
+    dialect = XmlDialect(FakeApi(), None)
+    texts = ["x" * 200] * COUNT
+    with turns.counted():
+        await dialect.answer(xmlrpc.client.dumps(("y" * (1 << 20),), "test.echo").encode(), Visit())
+    read = turns.count
+    with turns.counted():
+        answer = await dialect.answer(xmlrpc.client.dumps((COUNT, "x" * 200), "test.long").encode(), Visit())
+    assert xmlrpc.client.loads(answer.text)[0][0] == texts
+    assert read >= 64 // 6
+    assert turns.count - read >= COUNT // 6
 
 
 async def test_short_answers_do_not(turns: Turns) -> None:
