@@ -130,6 +130,8 @@ class Crew:
                 self._spawn(Connection(self, arrival, source))
             while not ledger.complete:
                 self._reinforce()
+                if not self._tasks:
+                    raise self._dead_end()
                 tick = IDLE_TICK if self._waiting else TICK
                 await asyncio.wait(self._tasks, timeout=tick, return_when=asyncio.FIRST_COMPLETED)
                 self._tick()
