@@ -22,6 +22,7 @@ from slasshy_rpc.disk import bits
 from slasshy_rpc.disk.bits import BLOCK, Range
 from slasshy_rpc.disk.faults import disk_error
 from slasshy_rpc.errors import ErrorCode
+from slasshy_rpc.plan.version import same_version
 
 #: Bytes before the bitmap; a page, so that the marks are aligned.
 HEADER_SIZE = 4096
@@ -113,16 +114,14 @@ def _validators_field(validators: Validators) -> bytes:
 
 
 def _same_version(one: bytes, other: bytes) -> bool:
-    """Whether two validators fields may name the same content: the rule is ``protocols.crew.same_version``'s.
+    """Whether two validators fields may name the same content; which tags were weak is not kept."""
+    return same_version(_halves(one), _halves(other))
 
-    Which tags were weak is not kept: equal ones are believed.
-    """
-    tags, dates = (one[:_HALF], other[:_HALF]), (one[_HALF:], other[_HALF:])
-    both_dated = all(map(any, dates))
-    same_date = both_dated and dates[0] == dates[1]
-    if all(map(any, tags)):
-        return tags[0] == tags[1] or same_date
-    return same_date or not both_dated
+
+def _halves(field: bytes) -> tuple[bytes, bytes]:
+    """The digests of tag and date, each empty if unknown."""
+    tag, date = field[:_HALF], field[_HALF:]
+    return (tag if any(tag) else b"", date if any(date) else b"")
 
 
 def _bitmap_size(length: int) -> int:
@@ -301,11 +300,7 @@ def prune(directory: str | os.PathLike[str]) -> int:
     their target. Files that are not live maps are left alone, and so is a folder that is missing or cannot be read.
     """
     removed = 0
-    try:
-        names = [entry.path for entry in os.scandir(directory) if entry.name.endswith(SUFFIX)]
-    except OSError:
-        return 0
-    for path in names:
+    for path in _live_files(directory):
         if not _hopeful(path):
             with contextlib.suppress(OSError):
                 os.unlink(path)
@@ -318,11 +313,7 @@ def owners(directory: str | os.PathLike[str]) -> dict[str, str]:
     other. For the start of a server, after ``prune``.
     """
     found: dict[str, str] = {}
-    try:
-        entries = [entry.path for entry in os.scandir(directory) if entry.name.endswith(SUFFIX)]
-    except OSError:
-        return found
-    for path in entries:
+    for path in _live_files(directory):
         try:
             with open(path, "rb") as file:
                 header = _Header.unpack(file.read(HEADER_SIZE))
@@ -331,6 +322,14 @@ def owners(directory: str | os.PathLike[str]) -> dict[str, str]:
         if header is not None and header.path and (gid := header.gid.rstrip(b"\0")):
             found[gid.decode("ascii", "replace")] = os.fsdecode(header.path)
     return found
+
+
+def _live_files(directory: str | os.PathLike[str]) -> list[str]:
+    """The paths of all live files in a folder, none if it is missing or cannot be read."""
+    try:
+        return [entry.path for entry in os.scandir(directory) if entry.name.endswith(SUFFIX)]
+    except OSError:
+        return []
 
 
 def _hopeful(path: str) -> bool:

@@ -14,7 +14,7 @@ from slasshy_rpc import _engine, clock
 from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
 from slasshy_rpc.net.address import redact
 from slasshy_rpc.net.receive import Receiver
-from slasshy_rpc.plan import relief, split
+from slasshy_rpc.plan import relief, split, version
 from slasshy_rpc.plan.relief import Relief
 from slasshy_rpc.plan.retry import RetryRules, pause
 from slasshy_rpc.plan.segments import Segment, SegmentMap
@@ -292,10 +292,10 @@ class Crew:
             raise self._dead_end()
 
     def _too_slow(self, connection: Connection, now: float) -> None:
-        lowest = self.limits.lowest_speed
-        transfer = connection.transfer
-        if lowest and transfer and now - connection.since > STARTUP_IDLE and connection.speed.rate() <= lowest:
-            connection.blame(too_slow(connection.speed.rate(), lowest))
+        if connection.transfer is not None:
+            fault = too_slow(self.limits, now - connection.since, connection.speed.rate())
+            if fault is not None:
+                connection.blame(fault)
 
     def _relieve(self, now: float) -> None:
         """Have fresh streams opened in place of those that lag; while we hold them back ourselves none does."""
@@ -369,23 +369,16 @@ class Crew:
         self.connections.clear()
 
 
-def too_slow(rate: float, lowest: int) -> SourceError:
-    """A stream is below --lowest-speed-limit (bytes a second); aria2's text."""
-    text = f"Too slow Downloading speed: {int(rate)} <= {lowest}(B/s)"
+def too_slow(limits: Limits, age: float, rate: float) -> SourceError | None:
+    """Why a stream that has come for ``age`` seconds at ``rate`` bytes a second is given up, if it is."""
+    if not limits.lowest_speed or age <= STARTUP_IDLE or rate > limits.lowest_speed:
+        return None
+    text = f"Too slow Downloading speed: {int(rate)} <= {limits.lowest_speed}(B/s)"
     return SourceError(text, ErrorCode.TOO_SLOW, Retry.NEXT_SOURCE)
 
 
 def same_version(first: Facts, now: Facts) -> bool:
-    """Whether two answers for one URI speak of the same bytes (RFC 9110 section 8.8).
-
-    Nodes of one site may give different ETags to the same file: an equal Last-Modified is believed then. Equal weak
-    tags do not outweigh different dates; different ones are as good as strong ones.
-    """
-    both_dated = bool(first.last_modified and now.last_modified)
-    same_date = both_dated and first.last_modified == now.last_modified
-    if first.etag and now.etag:
-        weak = first.etag.startswith("W/") or now.etag.startswith("W/")
-        if first.etag.removeprefix("W/") == now.etag.removeprefix("W/"):
-            return not weak or same_date or not both_dated
-        return same_date
-    return same_date or not both_dated
+    """Whether two answers for one URI speak of the same bytes."""
+    tags = (first.etag.removeprefix("W/"), now.etag.removeprefix("W/"))
+    weak = tags != (first.etag, now.etag)
+    return version.same_version((tags[0], first.last_modified), (tags[1], now.last_modified), weak=weak)

@@ -29,7 +29,7 @@ from slasshy_rpc.plan.segments import SegmentMap
 from slasshy_rpc.plan.sources import Source, choose
 from slasshy_rpc.protocols.base import Outcome, Workplace
 from slasshy_rpc.protocols.connection import transfer_error
-from slasshy_rpc.protocols.crew import STARTUP_IDLE, Crew, Limits, too_slow
+from slasshy_rpc.protocols.crew import Crew, Limits, too_slow
 from slasshy_rpc.protocols.localfile import FileRules, LocalFile, foresee
 from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, RangeRefused, SourceChanged
 from slasshy_rpc.values import FileView, ServerView, Snapshot, UriView
@@ -293,12 +293,12 @@ class SegmentedJob:
 
     async def _watch(self, transfer: _engine.Transfer) -> None:
         """Take the speed of a stream, and stop one that is below lowest-speed-limit."""
-        began, lowest = clock.monotonic(), self._plan.limits.lowest_speed
+        began = clock.monotonic()
         while True:
             now, speed = clock.monotonic(), self._crew.speed
             speed.note(now, transfer.position)
-            if lowest and now - began > STARTUP_IDLE and speed.rate() <= lowest:
-                self._slow = too_slow(speed.rate(), lowest)
+            self._slow = too_slow(self._plan.limits, now - began, speed.rate())
+            if self._slow is not None:
                 transfer.cancel()
                 return
             await asyncio.sleep(0.25)

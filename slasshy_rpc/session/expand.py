@@ -22,13 +22,8 @@ _NUMBER = re.compile(r"[0-9]{1,18}\Z")
 _ADDRESS = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\Z")  # [::1] is a host, not a range
 
 
-def expand(text: str) -> list[str]:
-    """All that ``text`` stands for, the rightmost part changing fastest. Raises RpcError as ``expand_all``."""
-    return expand_all([text])
-
-
 def expand_all(texts: Iterable[str]) -> list[str]:
-    """All that ``texts`` stand for, one after the other.
+    """All that ``texts`` stand for, one after the other, of each the rightmost part changing fastest.
 
     Raises RpcError with aria2's texts, and if there are more than ``MOST``, or ``MOST_BYTES`` of them, before any of
     them is built. A backward range stands for nothing, which leaves one URI with nothing in that place (as aria2 does

@@ -5,6 +5,7 @@ Owns: lengths, pieces, maps, names and connections. Never: failures (scenes_ends
 
 from __future__ import annotations
 
+import functools
 import gzip
 
 from tests.differential.scenes import scene
@@ -93,7 +94,7 @@ def several(stage: Stage) -> None:
         stage.origin.serve(path, length=length, behaviour=Behaviour(hold_at=0))
         stage.add(f"{length} in {split}", stage.origin.url(path), {"gid": gid, "split": split})
         expected = min(int(split), -(-length // MIB))
-        stage.until(f"{length} in {split}", lambda path=path, n=expected: len(stage.origin.requests(path)) >= n, 3)  # type: ignore[misc]
+        stage.until(f"{length} in {split}", functools.partial(stage.asked, path, expected), 3)
         stage.begun(f"{length} in {split}", gid)
         stage.call(f"{length} in {split}, tellStatus", "aria2.tellStatus", gid)
         stage.facts.note(f"{length} in {split}, requests", len(stage.origin.requests(path)))

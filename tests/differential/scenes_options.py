@@ -319,7 +319,7 @@ def in_change_active(stage: Stage) -> None:
     for name, value in {"split": "2", "header": "A: b", "timeout": "30", "user-agent": "me"}.items():
         seen = len(stage.origin.requests())
         stage.call(f"{name} restarts", "aria2.changeOption", gid, {name: value})
-        stage.until(f"{name} asks anew", lambda seen=seen: len(stage.origin.requests()) > seen)  # type: ignore[misc]
+        stage.until(f"{name} asks anew", functools.partial(stage.asked, None, seen + 1))
         stage.hears(f"{name}", "Start", gid)
         stage.events(f"{name}")
     stage.call("getOption afterwards", "aria2.getOption", gid)

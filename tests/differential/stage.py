@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +125,15 @@ class Stage:
     def _meet(self, method: str, params: Sequence[object], result: object) -> None:
         """Name the GID of a new download, unless it was given."""
         given = params[1] if len(params) > 1 else None
-        if method == "aria2.addUri" and isinstance(result, str) and "gid" not in (given or ()):  # type: ignore[operator]
+        named = isinstance(given, Mapping) and "gid" in given
+        if method == "aria2.addUri" and isinstance(result, str) and not named:
             self.facts.names.gid(result)
 
     # ---- looking
+
+    def asked(self, path: str | None, count: int) -> bool:
+        """Whether the origin has seen ``count`` requests for ``path``, or for anything."""
+        return len(self.origin.requests(path)) >= count
 
     def look(self, step: str, gid: str) -> None:
         """Note all that can be asked about one download."""

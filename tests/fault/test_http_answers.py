@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slasshy_rpc.errors import ErrorCode
-from slasshy_rpc.protocols import crew, segmented
+from slasshy_rpc.protocols import crew
 from slasshy_rpc.protocols.connection import Connection
 from tests.support.behaviour import Behaviour, Choose, Framing, Seen, after, every, first, nth
 from tests.support.fetcher import Fetcher
@@ -243,7 +243,6 @@ async def test_too_slow_for_the_user(
     fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch, framing: Framing
 ) -> None:
     monkeypatch.setattr(crew, "STARTUP_IDLE", 0.5)
-    monkeypatch.setattr(segmented, "STARTUP_IDLE", 0.5)
     url = origin.serve("/file.bin", length=MIB, behaviour=Behaviour(rate=20_000, framing=framing))
     done = await fetcher.fetch(url, lowest_speed_limit="200000", split="2")
     assert done.error is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slasshy_rpc.errors import RpcError
-from slasshy_rpc.session.expand import _parsed, expand, expand_all
+from slasshy_rpc.session.expand import _parsed, expand_all
 from slasshy_rpc.session.uris import MOST
 
 
@@ -34,7 +34,7 @@ from slasshy_rpc.session.uris import MOST
     ],
 )
 def test_expands(text: str, expected: list[str]) -> None:
-    assert expand(text) == expected
+    assert expand_all([text]) == expected
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_expands(text: str, expected: list[str]) -> None:
 )
 def test_refuses(text: str, message: str) -> None:
     with pytest.raises(RpcError) as caught:
-        expand(text)
+        expand_all([text])
     assert str(caught.value) == message
 
 

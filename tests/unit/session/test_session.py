@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from slasshy_rpc.disk.claims import Claims
 from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode, RpcError
 from slasshy_rpc.options.values import Layer, OptionSet
 from slasshy_rpc.protocols.base import Outcome, Request
@@ -395,11 +396,17 @@ async def test_reserved_paths_are_taken_for_every_job() -> None:
     assert not stage.job(gid).place.claims.take("/etc/server.conf", gid)
 
 
-async def test_a_path_is_kept_over_a_pause_and_given_up_at_the_end() -> None:
+async def holding(path: str) -> tuple[Stage, str, Claims]:
+    """A Stage with one running Download that has ``path``."""
     stage = Stage(options())
     gid = await stage.add()
     claims = stage.job(gid).place.claims
-    assert claims.take("/d/f", gid)
+    assert claims.take(path, gid)
+    return stage, gid, claims
+
+
+async def test_a_path_is_kept_over_a_pause_and_given_up_at_the_end() -> None:
+    stage, gid, claims = await holding("/d/f")
     stage.session.pause(stage.session.find(gid))
     await turns()
     assert claims.path_of(gid) == "/d/f"
@@ -413,10 +420,7 @@ async def test_a_path_is_kept_over_a_pause_and_given_up_at_the_end() -> None:
 
 @pytest.mark.parametrize("running", [True, False])
 async def test_a_path_is_given_up_when_the_file_is_to_go_elsewhere(running: bool) -> None:
-    stage = Stage(options())
-    gid = await stage.add()
-    claims = stage.job(gid).place.claims
-    assert claims.take("/d/f", gid)
+    stage, gid, claims = await holding("/d/f")
     if not running:
         stage.session.pause(stage.session.find(gid))
         await turns()
@@ -429,10 +433,7 @@ async def test_a_path_is_given_up_when_the_file_is_to_go_elsewhere(running: bool
 
 
 async def test_a_path_is_given_up_with_a_paused_download_that_is_removed() -> None:
-    stage = Stage(options())
-    gid = await stage.add()
-    claims = stage.job(gid).place.claims
-    assert claims.take("/d/f", gid)
+    stage, gid, claims = await holding("/d/f")
     stage.session.pause(stage.session.find(gid))
     await turns()
     stage.session.remove(stage.session.find(gid))
