@@ -179,9 +179,10 @@ class App:
                 log.error("%s %s", error, _named(entry))
                 failed = ErrorCode.UNKNOWN
         listed, self._listed = self._listed, []
+        trusted = not self._own_session
         for entry in listed:
             try:
-                api.add_request(entry.uris, entry.options, trusted=not self._own_session)
+                api.add_request(entry.uris, entry.options, trusted=trusted)
             except RpcError as error:
                 failed = self._pass_over(session, entry, error) or failed
         return failed

@@ -17,28 +17,36 @@ from slasshy_rpc.values import Event
 log = logging.getLogger(__name__)
 
 
+#: At which level each is said; a NOTICE where it is not here.
+_LEVELS = {Event.START: logging.INFO, Event.ERROR: logging.ERROR}
+
+
 class Announcer:
-    """Listens to events; ``row(gid)`` tells the rest."""
+    """Listens to events; ``row(gid)`` tells the rest, and is asked only for what somebody will read."""
 
     def __init__(self, row: Callable[[str], Row]) -> None:
         self._row = row
 
     def __call__(self, event: Event, gid: str) -> None:
         """Say what there is to say about ``event``."""
+        level = _LEVELS.get(event, NOTICE)
+        if log.isEnabledFor(level):
+            log.log(level, *self._words(event, gid))
+
+    def _words(self, event: Event, gid: str) -> tuple[object, ...]:
+        """The text with places, and what goes there."""
+        if event is Event.PAUSE:
+            return "Download GID#%s paused", gid
         try:
             row = self._row(gid)
         except RpcError:  # max-download-result=0: forgotten before it was heard of
-            log.log(NOTICE, "GID#%s: %s", gid, event.value)
-            return
+            return "GID#%s: %s", gid, event.value
         path = next((shown(file.path) for file in row.snapshot.files if file.path), row.uri)
         match event:
             case Event.START:
-                log.info("GID#%s started: %s", gid, row.uri)
-            case Event.COMPLETE:
-                log.log(NOTICE, "Download complete: %s", path)
-            case Event.STOP:
-                log.log(NOTICE, "Download GID#%s not complete: %s", gid, path)
-            case Event.PAUSE:
-                log.log(NOTICE, "Download GID#%s paused", gid)
+                return "GID#%s started: %s", gid, row.uri
             case Event.ERROR:
-                log.error("GID#%s failed. errorCode=%d URI=%s\n  -> %s", gid, row.code, row.uri, row.message or path)
+                return "GID#%s failed. errorCode=%d URI=%s\n  -> %s", gid, row.code, row.uri, row.message or path
+            case Event.STOP:
+                return "Download GID#%s not complete: %s", gid, path
+        return "Download complete: %s", path

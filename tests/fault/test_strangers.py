@@ -61,3 +61,17 @@ def test_control_files_are_not_downloaded_over(origin: Origin, home: Path) -> No
     assert list((home / "dl").iterdir()) == []
     code, said = run("--compat", f"--dir={home / 'dl'}", url)
     assert (code, (home / "dl" / "x.aria2").read_bytes()) == (0, EVIL), said
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["saved by the server", "written by the user"])
+def test_what_a_session_file_brings_back_is_a_callers(origin: Origin, tmp_path: Path, own: bool) -> None:
+    """Callers over RPC may have named what the server saved; a list of the user's own may leave the folder."""
+    url = origin.serve("/f.bin", length=1000)
+    listed, saved = tmp_path / "listed", tmp_path / "saved"
+    listed.write_text(f"{url}\n gid=2089b05ecca3d829\n out=../outside.bin\n")
+    options = (f"--dir={tmp_path / 'd'}", f"--state-dir={tmp_path / 's'}", "--enable-rpc", f"--input-file={listed}")
+    with Server(*options, f"--save-session={listed if own else saved}") as server:
+        status = server.finished("2089b05ecca3d829")
+        server.stop()
+    assert (tmp_path / "outside.bin").exists() is not own
+    assert status["errorCode"] == ("16" if own else "0")

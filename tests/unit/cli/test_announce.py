@@ -41,6 +41,22 @@ def test_lines(event: Event, level: int, text: str, caplog: pytest.LogCaptureFix
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [(level, text)]
 
 
+def test_nobody_is_asked_about_what_nobody_reads(caplog: pytest.LogCaptureFixture) -> None:
+    """A list of thousands of files must not pay for lines that go nowhere."""
+    asked = []
+
+    def counted(gid: str) -> Row:
+        asked.append(gid)
+        return row(gid)
+
+    with caplog.at_level(logging.ERROR):
+        for event in (Event.START, Event.PAUSE, Event.STOP, Event.COMPLETE):
+            Announcer(counted)(event, GID)
+        assert asked == []
+        Announcer(counted)(Event.ERROR, GID)
+    assert asked == [GID]
+
+
 def test_one_that_is_forgotten_already_is_named_by_its_gid(caplog: pytest.LogCaptureFixture) -> None:
     def gone(gid: str) -> Row:
         raise RpcError(f"GID {gid} is not found")
