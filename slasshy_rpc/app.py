@@ -13,6 +13,7 @@ import logging
 import os
 import secrets
 import signal
+import sqlite3
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,7 +33,9 @@ from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.files import Entry
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.web import Web
-from slasshy_rpc.session.gid import GidRefused
+from slasshy_rpc.session.download import Download
+from slasshy_rpc.session.gid import GidRefused, normalised
+from slasshy_rpc.session.ledger import Ledger, Remembered
 from slasshy_rpc.session.session import Session
 from slasshy_rpc.session.uris import usable
 
@@ -78,6 +81,7 @@ class App:
         self._force = asyncio.Event()
         self._signals = 0
         self._lock = -1
+        self._settled: set[str] = set()
 
     async def run(self) -> int:
         """Start everything, wait for the end of the work or a signal, stop everything."""
@@ -86,7 +90,8 @@ class App:
         for number in SIGNALS:
             loop.add_signal_handler(number, self._signalled)
         server = self._start.mode is Mode.SERVER
-        state = self._state_dir(locked=server)
+        state = self._state_dir(server=server)
+        ledger, remembered = self._history(state)
         receiver = Receiver(Engine())
         try:
             pace = Pace(self._options.integer("max-overall-download-limit"))
@@ -97,17 +102,23 @@ class App:
                 self._options,
                 [Web(receiver, cookies)],
                 pace=pace,
-                live_dir=state / "live" if state is not None else None,
+                live_dir=state / "live" if state is not None and self._options.flag("live-map") else None,
                 reserved=server_files(self._options),
                 pausing=self._start.rpc,
                 waiting=True,
+                store=ledger,
                 options_changed=logs.reconfigure,
             )
             api = Api(session, features=FEATURES, halt=self._halt)
-            owners: dict[str, str] = {}
+            owners = remembered.paths
             if state is not None and (server or self._listed):
                 await asyncio.to_thread(livemap.prune, state / "live")
-                owners = await asyncio.to_thread(livemap.owners, state / "live")
+                owners |= await asyncio.to_thread(livemap.owners, state / "live")
+            if ledger is not None:
+                session.restore(remembered.unfinished, remembered.results)
+                self._settled = remembered.settled | {download.gid for download in remembered.unfinished}
+                remembered.unfinished.clear()
+                ledger.start(lambda: _unfinished(session))
             readout = Readout(self._options, api.rows)
             failed = await self._serve(session, api, readout, owners)
             _save_cookies(cookies, session.options.text("save-cookies"))
@@ -116,6 +127,8 @@ class App:
             return api.exit_code() or failed
         finally:
             receiver.close()
+            if ledger is not None:
+                await asyncio.to_thread(ledger.close)
             if self._lock >= 0:
                 os.close(self._lock)
             # All is saved. What is left takes a moment, in which a signal would only spoil the exit code.
@@ -181,6 +194,12 @@ class App:
         listed, self._listed = self._listed, []
         trusted = not self._own_session
         for entry in listed:
+            wanted = normalised(str(entry.options.get("gid", "")))
+            if wanted in self._settled:  # the history knows better, and what failed is begun anew, as by aria2
+                continue
+            if wanted is not None:
+                with contextlib.suppress(RpcError):
+                    session.forget(session.find(wanted))
             try:
                 api.add_request(entry.uris, entry.options, trusted=trusted)
             except RpcError as error:
@@ -211,6 +230,17 @@ class App:
         paused = self._start.rpc and entry.options.get("pause") == "true"
         return ErrorCode.UNKNOWN if not paused and (awaited or usable(entry.uris)) else ErrorCode.OK
 
+    def _history(self, state: Path | None) -> tuple[Ledger | None, Remembered]:
+        """What outlived the last process, and what keeps it from now on; None where none is wanted or can be had."""
+        if state is None or self._lock < 0 or self._start.compat or not self._options.flag("history"):
+            return None, Remembered()
+        ledger = Ledger(state, self._options)
+        try:
+            return ledger, ledger.load()
+        except (OSError, sqlite3.Error) as error:
+            log.error("There is no history: %s cannot be used (%s).", state, error)
+            return None, Remembered()
+
     @staticmethod
     async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
         """Returns when one of them is done; the others are given up."""
@@ -233,26 +263,32 @@ class App:
         if force:
             self._force.set()
 
-    def _state_dir(self, *, locked: bool) -> Path | None:
+    def _state_dir(self, *, server: bool) -> Path | None:
         """The folder for what outlives the process, made private and locked by one server; None without one.
 
-        A server that cannot have it does not start. A one-shot goes on without live maps.
+        A server that cannot have it does not start. A one-shot goes on without live maps, or without the history that
+        one with RPC would keep.
         """
         folder = self._options.text("state-dir")
-        if not folder or self._start.compat or not self._options.flag("live-map"):
+        history = self._start.rpc and self._options.flag("history")
+        if not folder or self._start.compat or not (self._options.flag("live-map") or history):
             return None
         path = Path(folder)
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if locked:
+            if server or history:
                 self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UsageError(
-                f"Another slasshy-rpc server uses {path}. Stop it, or give this one a --state-dir of its own."
-            ) from error
+            if server:
+                raise UsageError(
+                    f"Another slasshy-rpc server uses {path}. Stop it, or give this one a --state-dir of its own."
+                ) from error
+            os.close(self._lock)
+            self._lock = -1
+            log.warning("No history is kept: another slasshy-rpc server uses %s.", path)
         except OSError as error:
-            if locked:
+            if server:
                 raise UsageError(
                     f"Cannot use the state folder {path}: {error.strerror}. Give another --state-dir."
                 ) from error
@@ -264,6 +300,12 @@ class App:
 def _named(entry: Entry) -> str:
     """Its URIs as a log may have them."""
     return " ".join(map(redact, entry.uris))[:200]
+
+
+def _unfinished(session: Session) -> list[tuple[Download, str]]:
+    """What a history that was lost gets anew: those that run or ran first, each with the path that it has."""
+    downloads = [*session.interrupted, *session.active, *session.queue]
+    return [(download, session.claims.path_of(download.gid)) for download in downloads]
 
 
 def _save_cookies(cookies: Cookies, path: str | None) -> None:

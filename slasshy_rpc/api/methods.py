@@ -36,6 +36,10 @@ SHUTDOWN_DELAY = 3.0
 #: Lists of more Downloads than this are made entry by entry, as they are written.
 LONG_LIST = 256
 
+#: Entries that one getHistory answers with at most, and the last offset that there can be.
+MOST_PAGE = 1000
+MOST_HISTORY = 1 << 32
+
 _BREAKS = re.compile(r"[\r\n\0]")
 
 OK = "OK"
@@ -82,6 +86,7 @@ class Api:
         "aria2.getGlobalStat",
         "aria2.saveSession",
         "slasshy.getVersion",
+        "slasshy.getHistory",
     )
 
     #: In the order of aria2's system.listNotifications.
@@ -112,6 +117,7 @@ class Api:
             name: getattr(self, "_" + _snake(name.partition(".")[2])) for name in self.METHODS if "aria2." in name
         }
         self._methods["slasshy.getVersion"] = self._get_own_version
+        self._methods["slasshy.getHistory"] = self._get_history
 
     async def call(self, name: str, params: Params, /) -> object:
         """The method's result, in strings, integers, lists and dicts. Raises RpcError and OptionError.
@@ -338,6 +344,12 @@ class Api:
 
     def _get_own_version(self, given: Params) -> dict[str, object]:
         return {"version": __version__, "aria2": ARIA2_VERSION}
+
+    async def _get_history(self, given: Params) -> list[dict[str, object]]:
+        """Results that were kept, newest first, as tellStatus shows them, with ``endTime`` in seconds since 1970."""
+        offset, number = params.integer(given, 0, 0), params.integer(given, 1, 0)
+        page = await self._session.store.page(min(offset, MOST_HISTORY), min(number, MOST_PAGE))
+        return [{**render.status(one, None, self._compat), "endTime": str(ended)} for one, ended in page]
 
     def _get_session_info(self, given: Params) -> dict[str, str]:
         return {"sessionId": self._session_id}

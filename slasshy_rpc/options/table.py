@@ -656,5 +656,14 @@ _add(
         "control file.", compat_default="never", metavar="WHEN"),
     Option("live-map", BOOL, "true", NOWHERE, "slasshy file",
         "Keep a map of stored bytes, so that nothing is fetched twice after the process was killed."),
+    Option("history", BOOL, "true", NOWHERE, "slasshy",
+        "Keep the queue and the results in the state folder, so that they are there again after a restart. Only a "
+        "server does so.", compat_default="false"),
+    Option("history-days", Number(1, 36500), "90", NOWHERE, "slasshy",
+        "Drop results from the history N days after their end.", metavar="N"),
+    Option("history-count", Number(0, 1000000), "10000", NOWHERE, "slasshy",
+        "Keep at most N results in the history.", metavar="N"),
+    Option("history-keep-urls", BOOL, "false", NOWHERE, "slasshy",
+        "Keep the passwords and query values in the URLs of results too."),
 )
 # fmt: on

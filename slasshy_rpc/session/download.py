@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
+import math
 import os.path
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
 from slasshy_rpc.clock import monotonic
 from slasshy_rpc.errors import ErrorCode
+from slasshy_rpc.session import uris
 from slasshy_rpc.values import FileView, Snapshot, Status, UriView
 
 if TYPE_CHECKING:
@@ -27,6 +30,9 @@ log = logging.getLogger(__name__)
 
 #: Lines that a list of URIs is filled up to for the sake of Connections; aria2 has no such bound.
 MOST_LINES = 512
+
+#: The rank of what was never queued.
+UNPLACED = -math.inf
 
 
 class Intent(enum.Enum):
@@ -60,6 +66,7 @@ class Run:
 class Download:
     """One GID. ``run`` is there exactly while the status is ACTIVE, ``block`` while it is queued.
 
+    ``rank`` grows along the queue.
     ``last`` is the Snapshot that its latest Job left. ``seconds`` adds up the time that Jobs have run.
     """
 
@@ -72,6 +79,7 @@ class Download:
         "following",
         "gid",
         "last",
+        "rank",
         "request",
         "run",
         "seconds",
@@ -83,6 +91,7 @@ class Download:
         self.request = request
         self.status = status
         self.block: Block | None = None
+        self.rank = UNPLACED
         self.run: Run | None = None
         self.last: Snapshot | None = None
         self.seconds = 0.0
@@ -141,11 +150,24 @@ class Download:
 
 def fresh_uris(request: Request) -> tuple[UriView, ...]:
     """The URIs as aria2 lists them before the first is asked: in turns, for as many connections as are allowed."""
-    uris = request.uris
+    given = request.uris
     split = request.options.integer("split")
-    allowed = len(uris) * request.options.integer("max-connection-per-server")
-    length = max(len(uris), min(split, allowed, MOST_LINES))
-    return tuple(UriView(uri, used=False) for uri in islice(cycle(uris), length))
+    allowed = len(given) * request.options.integer("max-connection-per-server")
+    length = max(len(given), min(split, allowed, MOST_LINES))
+    return tuple(UriView(uri, used=False) for uri in islice(cycle(given), length))
+
+
+def with_mirrors(before: Request, left: Container[str], new: list[str], position: int | None) -> Request:
+    """``before`` itself, or a Request with those of its URIs that are ``left`` and ``new`` ones at ``position``.
+
+    Raises RpcError as ``uris.merged`` does.
+    """
+    wanted = uris.merged([uri for uri in before.uris if uri in left], new, position, len(before.uris))
+    if wanted == before.uris:
+        return before
+    # Who adds a URI may also name the file, unless the user has done so.
+    trusted = before.trusted and (not new or bool(before.options.text("out")))
+    return replace(before, uris=wanted, trusted=trusted)
 
 
 def place(options: OptionSet) -> tuple[str | None, str | None]:

@@ -1,25 +1,36 @@
 """The order of Downloads that are waiting or paused.
 
-Owns: positions, and a cheap answer to "who starts next" among hundreds of thousands of entries.
+Owns: positions, the ranks that stand for them in the store, and a cheap answer to "who starts next" among hundreds
+of thousands of entries.
 Never: a Download's status (it only reads it), or starting one.
 
 The list is cut into blocks of at most ``BLOCK_LIMIT`` entries; every entry knows its block and every
 block counts its startable entries. So no operation moves or looks at more than one block's entries
 plus one number per block, and a long run of paused entries is skipped block by block.
+
+A rank lies between its neighbours', so that a move changes one entry. When there is no number left between two of
+them, all are numbered anew.
 """
 
 from __future__ import annotations
 
 import enum
+import gc
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from slasshy_rpc.session.download import UNPLACED
+from slasshy_rpc.session.ledger import NoStore, Store
 from slasshy_rpc.values import Status
 
 if TYPE_CHECKING:
     from slasshy_rpc.session.download import Download
 
 BLOCK_LIMIT = 1024
+
+#: After so many additions what is there is taken out of the collector's sight. Entries die by their reference counts,
+#: and a full pass over half a million of them would hold the event loop for a second.
+SETTLE = 5000
 
 
 class Whence(enum.Enum):
@@ -41,12 +52,14 @@ class Block:
 
 
 class Queue:
-    """Waiting and paused Downloads, first to start first."""
+    """Waiting and paused Downloads, first to start first. ``store`` hears of every entry's place and status."""
 
-    __slots__ = ("_blocks", "_length", "_startable")
+    __slots__ = ("_added", "_blocks", "_length", "_startable", "_store")
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store | None = None) -> None:
+        self._store = store or NoStore()
         self._blocks: list[Block] = []
+        self._added = 0
         self._length = 0
         self._startable = 0
 
@@ -72,6 +85,13 @@ class Queue:
 
     def append(self, download: Download) -> None:
         """Put it last."""
+        new = download.rank == UNPLACED
+        self.restore(download, self._blocks[-1].entries[-1].rank + 1.0 if self._blocks else 1.0)
+        self._tell(download, new)
+
+    def restore(self, download: Download, rank: float) -> None:
+        """Put it last with a ``rank`` above all others; the store knows it already."""
+        download.rank = rank
         if self._blocks and len(self._blocks[-1].entries) < BLOCK_LIMIT:
             block = self._blocks[-1]
         else:
@@ -85,12 +105,15 @@ class Queue:
         if position >= self._length:
             self.append(download)
             return
+        new = download.rank == UNPLACED
         at, inside = self._locate(max(position, 0))
+        download.rank = self._rank_before(at, inside)
         block = self._blocks[at]
         block.entries.insert(inside, download)
         self._entered(download, block)
         if len(block.entries) > BLOCK_LIMIT:
             self._halve(at)
+        self._tell(download, new)
 
     def remove(self, download: Download) -> None:
         """Take it out. Its status must still be the one it was queued, or last noted, with."""
@@ -112,6 +135,7 @@ class Queue:
         download.status = status
         self._block_of(download).startable += step
         self._startable += step
+        self._store.placed(download)
 
     def first_startable(self) -> Download | None:
         """The first entry that is waiting, still queued, or None."""
@@ -148,6 +172,33 @@ class Queue:
         if download.block is None:
             raise ValueError(f"GID#{download.gid} is not queued")
         return download.block
+
+    def _tell(self, download: Download, new: bool) -> None:
+        if new:
+            self._store.added(download)
+            self._added += 1
+            if self._added % SETTLE == 0:
+                gc.collect(1)
+                gc.freeze()
+        else:
+            self._store.placed(download)
+
+    def _rank_before(self, at: int, inside: int) -> float:
+        """A rank for what comes before the entry ``inside`` the block ``at``."""
+        after = self._blocks[at].entries[inside]
+        if inside:
+            before = self._blocks[at].entries[inside - 1]
+        elif at:
+            before = self._blocks[at - 1].entries[-1]
+        else:
+            return after.rank - 1.0
+        middle = (before.rank + after.rank) / 2
+        if not before.rank < middle < after.rank:  # after some fifty moves to one place
+            for number, entry in enumerate(self, 1):
+                entry.rank = float(number)
+            self._store.renumbered()
+            middle = before.rank + 0.5
+        return middle
 
     def _entered(self, download: Download, block: Block) -> None:
         download.block = block

@@ -24,12 +24,13 @@ from slasshy_rpc.errors import DownloadError, ErrorCode, RpcError
 from slasshy_rpc.options.values import Layer, Normal, OptionSet, needs_restart
 from slasshy_rpc.protocols.base import Outcome, Protocol, Protocols, Request, Workplace
 from slasshy_rpc.session import gid, halt, uris
-from slasshy_rpc.session.download import Download, Intent, Run, fresh_uris, place
+from slasshy_rpc.session.download import Download, Intent, Run, fresh_uris, place, with_mirrors
 from slasshy_rpc.session.events import Events
 from slasshy_rpc.session.expand import expand_all
 from slasshy_rpc.session.export import Kept
+from slasshy_rpc.session.ledger import NoStore, Store
 from slasshy_rpc.session.queue import Queue, Whence
-from slasshy_rpc.session.results import Results
+from slasshy_rpc.session.results import Results, verdict
 from slasshy_rpc.session.textfile import Contents, TextFile
 from slasshy_rpc.values import Event, Status
 
@@ -48,8 +49,8 @@ class Session:
     ``options`` is the global set (without what belongs to single downloads). ``pace`` is the global rate limit, handed
     on to every Job. ``live_dir`` is where Jobs keep live maps. ``reserved`` are absolute paths that no Job may write
     to, whatever name a server gives its file. ``pausing``: whether ``pause`` is honoured for new Downloads (aria2
-    ignores it where nobody could unpause). ``options_changed(options, names)`` hears of changed global options before
-    they count.
+    ignores it where nobody could unpause). ``store`` hears what a restart must not undo,
+    ``options_changed(options, names)`` of changed global options before they count.
     """
 
     def __init__(
@@ -62,11 +63,13 @@ class Session:
         reserved: Iterable[str] = (),
         pausing: bool = True,
         waiting: bool = False,
+        store: Store | None = None,
         options_changed: Callable[[OptionSet, Container[str]], None] | None = None,
     ) -> None:
         self.options = options
         self.events = Events()
-        self.queue = Queue()
+        self.store = store or NoStore()
+        self.queue = Queue(self.store)
         self.results = Results()
         self.claims = Claims(reserved)
         self._protocols = protocols
@@ -110,8 +113,7 @@ class Session:
     async def wait_idle(self) -> None:
         """Returns when nothing runs and nothing but paused Downloads waits."""
         if not self._is_idle():
-            waiter = asyncio.get_running_loop().create_future()
-            self._idle.append(waiter)
+            self._idle.append(waiter := asyncio.get_running_loop().create_future())
             await waiter
 
     # -- commands --------------------------------------------------------------------------------------------------
@@ -140,7 +142,12 @@ class Session:
             raise RpcError("No URI to download.")
         new = gid.fresh(self._downloads) if wanted is None else gid.chosen(wanted, self._in_use)
         download = Download(new, request, Status.PAUSED if paused else Status.WAITING)
-        self._enter(download, position)
+        self._downloads[download.gid] = download
+        if position is None:
+            self.queue.append(download)
+        else:
+            self.queue.insert(position, download)
+        self._plan_fill()
         return download
 
     def keep(self, given: Sequence[str], own: Mapping[str, Normal]) -> None:
@@ -155,6 +162,7 @@ class Session:
             self.queue.remove(download)
             del self._downloads[download.gid]
             self.claims.release(download.gid)
+            self.store.removed(download)
             self._plan_fill()
         else:
             raise RpcError(f"Active Download not found for GID#{download.gid}")
@@ -227,8 +235,17 @@ class Session:
         run = download.run
         if run is None and moved:
             self.claims.release(download.gid)
+        self._note(download)
         if run is not None and run.intent is Intent.NONE and (needs_restart(changed) or not self._retuned(download)):
             run.stop(Intent.RESTART)
+
+    def restore(self, unfinished: Sequence[Download], results: Sequence[Download]) -> None:
+        """Take over, before anything is added, what the store has kept: in order, with the ranks that it knows."""
+        for download in unfinished:
+            self.queue.restore(download, download.rank)
+        for download in results:
+            self.results.restore(download)
+        self._downloads = {download.gid: download for download in [*results, *unfinished]}
 
     def recall(self, paths: Mapping[str, str]) -> None:
         """Keep the paths that GIDs had in an earlier process for those of them that are here and still belong there."""
@@ -242,9 +259,8 @@ class Session:
     ) -> tuple[int, int]:
         """Withdraw and add mirrors; an active one is restarted with what it has. Returns how many went and came.
 
-        aria2 lists a URI once for each Connection that it may have, and each mention in ``withdrawn`` takes one such
-        line away; here a URI is gone when all its lines are. Of those added, what no protocol can serve counts, as in
-        aria2, but is left out. Raises RpcError for a stopped one, and if there would be more than ``uris.MOST``.
+        ``uris.withdraw`` says what goes. Of those added, what no protocol can serve counts, as in aria2, but is left
+        out. Raises RpcError for a stopped one, and if there would be more than ``uris.MOST``.
         """
         if download.stopped:
             raise RpcError(f"Cannot remove URIs from GID#{download.gid}")
@@ -252,11 +268,10 @@ class Session:
         gone, left = uris.withdraw((view.uri for view in fresh_uris(before)), withdrawn)
         new = uris.added(added)
         served = [uri for uri in new if self._protocol_for(Request((uri,), before.options)) is not None]
-        wanted = uris.merged([uri for uri in before.uris if uri in left], served, position, len(before.uris))
-        if wanted != before.uris:
-            # Who adds a URI may also name the file, unless the user has done so.
-            trusted = before.trusted and (not served or bool(before.options.text("out")))
-            download.replace_request(replace(before, uris=wanted, trusted=trusted))
+        after = with_mirrors(before, left, served, position)
+        if after is not before:
+            download.replace_request(after)
+            self._note(download)
             if download.run is not None and download.run.intent is Intent.NONE:
                 download.run.stop(Intent.RESTART)
         return gone, len(new)
@@ -277,11 +292,13 @@ class Session:
         if not self.results.remove(download):
             raise RpcError(f"Could not remove download result of GID#{download.gid}")
         del self._downloads[download.gid]
+        self.store.forgot(download)
 
     def forget_all(self) -> None:
         """Drop all results."""
         for download in self.results.clear():
             del self._downloads[download.gid]
+        self.store.forgot_all()
 
     # -- from start to end -----------------------------------------------------------------------------------------
 
@@ -331,21 +348,13 @@ class Session:
 
     def _to_save(self) -> Contents:
         waiting = [*self._interrupted.values(), *self.queue.copy()]
-        downloads = [*self.results.pushed_out, *self.results, *self._active.values(), *waiting]
+        downloads = [*self.results.pushed_out, *self.results.own, *self._active.values(), *waiting]
         live = {each.gid: each.snapshot() for each in self._active.values()}
         return Contents(downloads, live, self._kept.text())
 
     def _in_use(self, wanted: str) -> bool:
         """Whether something has this GID, were it only in the session file."""
         return wanted in self._downloads or self.results.remembers(wanted) or wanted in self._kept
-
-    def _enter(self, download: Download, position: int | None) -> None:
-        self._downloads[download.gid] = download
-        if position is None:
-            self.queue.append(download)
-        else:
-            self.queue.insert(position, download)
-        self._plan_fill()
 
     async def _restate_all(self, before: Status, after: Status) -> None:
         self._held += 1
@@ -360,6 +369,9 @@ class Session:
         finally:
             self._held -= 1
             self._plan_fill()
+
+    def _note(self, download: Download) -> None:
+        self.store.changed(download, self.claims.path_of(download.gid))
 
     def _retuned(self, download: Download) -> bool:
         try:
@@ -398,6 +410,7 @@ class Session:
         self.queue.remove(download)
         download.status = Status.ACTIVE
         self._active[download.gid] = download
+        self.store.placed(download)
         fault: Exception | None = None
         try:
             protocol = self._protocol_for(download.request)
@@ -437,6 +450,7 @@ class Session:
 
     def _halt(self, download: Download, intent: Intent) -> None:
         """A Job has flushed and ended because it was told to."""
+        self._note(download)
         match intent:
             case Intent.PAUSE | Intent.RESTART:
                 paused = intent is Intent.PAUSE
@@ -469,15 +483,7 @@ class Session:
         return child
 
     def _fail(self, download: Download, error: BaseException) -> None:
-        """A download has failed; anything but a DownloadError is a fault of ours, and goes to the log in full."""
-        code: int = ErrorCode.UNKNOWN
-        message = str(error)
-        if isinstance(error, DownloadError):
-            code = error.code
-        else:
-            log.error("GID#%s ended by a fault in the program; please report it.", download.gid, exc_info=error)
-            message = f"The program made a mistake ({type(error).__name__}: {error}); its log says where."
-        self._finish(download, Status.ERROR, Event.ERROR, code, message)
+        self._finish(download, Status.ERROR, Event.ERROR, *verdict(download.gid, error))
 
     def _finish(self, download: Download, status: Status, event: Event, code: int, message: str = "") -> None:
         self.claims.release(download.gid)
@@ -486,6 +492,7 @@ class Session:
         download.error_message = message
         if download.last is not None:
             download.last = replace(download.last, download_speed=0, upload_speed=0)
+        self.store.ended(download)
         room = self.options.integer("max-download-result")
         for old in self.results.add(download, room, self.options.flag("keep-unfinished-download-result")):
             del self._downloads[old.gid]

@@ -46,7 +46,10 @@ def usable(uris: Iterable[str]) -> tuple[str, ...]:
 
 
 def withdraw(listed: Iterable[str], withdrawn: Iterable[str]) -> tuple[int, set[str]]:
-    """Each of ``withdrawn`` takes one such line away from the ``listed`` ones: how many went, and what has one left."""
+    """Each of ``withdrawn`` takes one such line away from the ``listed`` ones: how many went, and what has one left.
+
+    aria2 lists a URI once for each Connection that it may have; here one is gone when all its lines are.
+    """
     lines, wanted = Counter(listed), Counter(withdrawn)
     gone = lines & wanted
     return gone.total(), set(lines - gone)

@@ -113,7 +113,7 @@ def test_a_server_that_is_stopped_and_started_again(origin: Origin, tmp_path: Pa
     assert_recorded(path, on_disk)
     flow[0] = Behaviour()
     with Server(*options) as server:
-        server.completed(server.add(url))
+        server.completed(gid)  # nobody has to add it again
     assert overlap(asked(origin.requests()[count:], LENGTH), on_disk) <= UNRECORDED
     assert content.difference(path) is None
 

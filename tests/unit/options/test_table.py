@@ -7,7 +7,10 @@ from pathlib import Path
 from slasshy_rpc.options.help import TAGS, help_text, markdown, version_text
 from slasshy_rpc.options.table import SHORT, TABLE, Scope, State
 
-OWN = {"state-dir", "compat", "rpc-allow-origin", "rpc-allow-host", "rpc-path-policy", "file-sync", "live-map"}
+OWN = {
+    "state-dir", "compat", "rpc-allow-origin", "rpc-allow-host", "rpc-path-policy", "file-sync", "live-map",
+    "history", "history-days", "history-count", "history-keep-urls",
+}  # fmt: skip
 
 
 def test_aria2s_options_are_all_there_and_ours_are_tagged() -> None:
