@@ -23,21 +23,19 @@ from slasshy_rpc._engine import Engine, Pace
 from slasshy_rpc.api.methods import Api
 from slasshy_rpc.api.paths import server_files
 from slasshy_rpc.cli import logs
-from slasshy_rpc.cli.arguments import Invocation, Mode, awaited_protocol
+from slasshy_rpc.cli.arguments import Invocation, Mode
 from slasshy_rpc.cli.readout import Readout
 from slasshy_rpc.disk import livemap
-from slasshy_rpc.errors import DiskError, ErrorCode, RpcError, UsageError
-from slasshy_rpc.net.address import redact
+from slasshy_rpc.errors import DiskError, UsageError
+from slasshy_rpc.intake import Intake
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.files import Entry
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.web import Web
 from slasshy_rpc.session.download import Download
-from slasshy_rpc.session.gid import GidRefused, normalised
 from slasshy_rpc.session.ledger import Ledger, Remembered
 from slasshy_rpc.session.session import Session
-from slasshy_rpc.session.uris import usable
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +114,7 @@ class App:
                 owners |= await asyncio.to_thread(livemap.owners, state / "live")
             if ledger is not None:
                 session.restore(remembered.unfinished, remembered.results)
-                self._settled = remembered.settled | {download.gid for download in remembered.unfinished}
+                self._settled = remembered.settled
                 remembered.unfinished.clear()
                 ledger.start(lambda: _unfinished(session))
             readout = Readout(self._options, api.rows)
@@ -147,7 +145,7 @@ class App:
 
         async with contextlib.AsyncExitStack() as stack:
             # Before RPC opens: an early saveSession must not write a file without them.
-            failed = self._add_entries(session, api)
+            failed = await self._add_entries(session)
             session.recall(owners)
             if self._start.rpc:
                 await self._open_rpc(api, stack)
@@ -182,53 +180,18 @@ class App:
             for text in way_in(self._options):
                 log.log(logs.NOTICE, text)  # with line breaks of its own
 
-    def _add_entries(self, session: Session, api: Api) -> int:
+    async def _add_entries(self, session: Session) -> int:
         """Queue what the command line and the input file name; returns the exit code that refusals call for."""
-        failed = 0
-        for entry in self._start.own_entries():
-            try:
-                api.add_request(entry.uris, entry.options, trusted=True)
-            except RpcError as error:
-                log.error("%s %s", error, _named(entry))
-                failed = ErrorCode.UNKNOWN
+        intake = Intake(session, self._settled, rpc=self._start.rpc)
+        failed = await intake.add_own(self._start.own_entries())
         listed, self._listed = self._listed, []
-        trusted = not self._own_session
-        for entry in listed:
-            wanted = normalised(str(entry.options.get("gid", "")))
-            if wanted in self._settled:  # the history knows better, and what failed is begun anew, as by aria2
-                continue
-            if wanted is not None:
-                with contextlib.suppress(RpcError):
-                    session.forget(session.find(wanted))
-            try:
-                api.add_request(entry.uris, entry.options, trusted=trusted)
-            except RpcError as error:
-                failed = self._pass_over(session, entry, error) or failed
-        return failed
+        return await intake.add_listed(listed, trusted=not self._own_session) or failed
 
     @property
     def _own_session(self) -> bool:
         """Whether the input file is what the server saved: then callers over RPC may have named what is in it."""
         given, saved = self._start.input_file, self._options.text("save-session")
         return bool(given and saved) and os.path.realpath(given or "") == os.path.realpath(saved or "")
-
-    def _pass_over(self, session: Session, entry: Entry, error: RpcError) -> int:
-        """Go on without an entry of the input file; returns the exit code for that.
-
-        It stays in the session file, so that aria2 or a later version can download it; only one whose GID another has
-        is dropped, as by aria2. What is no URI, what has a bad GID, and what is paused, do not make the exit code.
-        """
-        if isinstance(error, GidRefused):  # the log says it already
-            if not error.in_use:
-                session.keep(entry.uris, entry.options)
-            return ErrorCode.OK
-        session.keep(entry.uris, entry.options)
-        awaited = next((name for name in map(awaited_protocol, entry.uris) if name), "")
-        reason = f"{awaited} is not there yet" if awaited else str(error)
-        stays = "; it stays in the session file" if self._options.text("save-session") else ""
-        log.error("Cannot be downloaded: %s (%s)%s", _named(entry), reason, stays)
-        paused = self._start.rpc and entry.options.get("pause") == "true"
-        return ErrorCode.UNKNOWN if not paused and (awaited or usable(entry.uris)) else ErrorCode.OK
 
     def _history(self, state: Path | None) -> tuple[Ledger | None, Remembered]:
         """What outlived the last process, and what keeps it from now on; None where none is wanted or can be had."""
@@ -295,11 +258,6 @@ class App:
             log.info("No live maps: %s", error)
             return None
         return path
-
-
-def _named(entry: Entry) -> str:
-    """Its URIs as a log may have them."""
-    return " ".join(map(redact, entry.uris))[:200]
 
 
 def _unfinished(session: Session) -> list[tuple[Download, str]]:

@@ -42,6 +42,9 @@ MOST_HISTORY = 1 << 32
 
 _BREAKS = re.compile(r"[\r\n\0]")
 
+#: How methods begin that change nothing.
+_LOOKS = ("aria2.tell", "aria2.get", "slasshy.get")
+
 OK = "OK"
 
 
@@ -123,14 +126,19 @@ class Api:
         """The method's result, in strings, integers, lists and dicts. Raises RpcError and OptionError.
 
         A long list of Downloads is a sequence that makes each entry when it is asked for, so that whoever writes it can
-        give way to other work between them. Only saveSession and the pauseAll family, and what waits for a halt, ever
-        do so before they return.
+        give way to other work between them. Only saveSession and the pauseAll family, what waits for a halt, and who
+        makes more changes than the history can write, ever do so before they return.
         """
         method = self._methods.get(name)
         if method is None:
             raise RpcError(f"No such method: {name}")
         result = method(params)
-        return await result if asyncio.iscoroutine(result) else result
+        if asyncio.iscoroutine(result):
+            result = await result
+        store = self._session.store
+        if store.crowded and not name.startswith(_LOOKS):
+            await store.room()
+        return result
 
     def events(self) -> Events:
         """Where state events are heard."""

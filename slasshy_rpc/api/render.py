@@ -153,11 +153,11 @@ def _coarse_bitfield(download: Download, snapshot: Snapshot) -> str | None:
 
 
 def _error_code(download: Download, snapshot: Snapshot) -> str | None:
-    return str(download.error_code) if download.stopped else None
+    return str(download.ending.code) if download.stopped else None
 
 
 def _error_message(download: Download, snapshot: Snapshot) -> str | None:
-    return download.error_message if download.stopped else None
+    return download.ending.message if download.stopped else None
 
 
 _NOTHING = Snapshot()
@@ -169,9 +169,9 @@ _OF_DOWNLOAD: Mapping[str, Field] = {
     "dir": lambda d, s: d.options.text("dir") or "",
     "errorCode": _error_code,
     "errorMessage": _error_message,
-    "followedBy": lambda d, s: list(d.followed_by) or None,
-    "following": lambda d, s: d.following or None,
-    "belongsTo": lambda d, s: d.belongs_to or None,
+    "followedBy": lambda d, s: list(d.family.followed_by) or None,
+    "following": lambda d, s: d.family.following or None,
+    "belongsTo": lambda d, s: d.family.belongs_to or None,
 }
 
 _OF_SNAPSHOT: Mapping[str, Field] = {

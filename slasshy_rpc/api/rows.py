@@ -42,4 +42,4 @@ def row(download: Download) -> Row:
     average = int(snapshot.completed_length / seconds) if seconds > 0 else None
     status = download.status if download.stopped else Status.ACTIVE
     uri = redact(download.request.uris[0]) if download.request.uris else ""
-    return Row(download.gid, snapshot, status, average, download.error_code, download.error_message, uri)
+    return Row(download.gid, snapshot, status, average, download.ending.code, download.ending.message, uri)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-import math
 import os.path
 from collections.abc import Container
 from dataclasses import dataclass, replace
@@ -30,9 +29,6 @@ log = logging.getLogger(__name__)
 
 #: Lines that a list of URIs is filled up to for the sake of Connections; aria2 has no such bound.
 MOST_LINES = 512
-
-#: The rank of what was never queued.
-UNPLACED = -math.inf
 
 
 class Intent(enum.Enum):
@@ -63,43 +59,46 @@ class Run:
             self.task.cancel()
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a stopped Download says for itself."""
+
+    code: int = ErrorCode.OK
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The GIDs of what a Download came from, came out of it, and what it is a part of."""
+
+    following: str = ""
+    followed_by: tuple[str, ...] = ()
+    belongs_to: str = ""
+
+
+_NOT_ENDED = Ending()
+_ALONE = Family()
+
+
 class Download:
     """One GID. ``run`` is there exactly while the status is ACTIVE, ``block`` while it is queued.
 
-    ``rank`` grows along the queue.
-    ``last`` is the Snapshot that its latest Job left. ``seconds`` adds up the time that Jobs have run.
+    ``last`` is the Snapshot that its latest Job left. ``seconds`` adds up the time that Jobs have run. There may be
+    half a million that wait: what only few have is one attribute, and one object for all others.
     """
 
-    __slots__ = (
-        "belongs_to",
-        "block",
-        "error_code",
-        "error_message",
-        "followed_by",
-        "following",
-        "gid",
-        "last",
-        "rank",
-        "request",
-        "run",
-        "seconds",
-        "status",
-    )
+    __slots__ = ("block", "ending", "family", "gid", "last", "request", "run", "seconds", "status")
 
     def __init__(self, gid: str, request: Request, status: Status) -> None:
         self.gid = gid
         self.request = request
         self.status = status
         self.block: Block | None = None
-        self.rank = UNPLACED
         self.run: Run | None = None
         self.last: Snapshot | None = None
         self.seconds = 0.0
-        self.error_code: int = ErrorCode.OK
-        self.error_message = ""
-        self.followed_by: tuple[str, ...] = ()
-        self.following = ""
-        self.belongs_to = ""
+        self.ending = _NOT_ENDED
+        self.family = _ALONE
 
     @property
     def options(self) -> OptionSet:

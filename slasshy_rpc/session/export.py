@@ -27,12 +27,12 @@ _NOT_FOUND = (ErrorCode.NOT_FOUND, ErrorCode.MAX_FILE_NOT_FOUND)
 
 def is_saved(download: Download) -> bool:
     """Whether it belongs in the file: unfinished ones, and what its own options ask for."""
-    if download.belongs_to or download.followed_by:
+    if download.family.belongs_to or download.family.followed_by:
         return False
     match download.status:
         case Status.COMPLETE | Status.REMOVED:
             return download.options.flag("force-save")
-        case Status.ERROR if download.error_code in _NOT_FOUND:
+        case Status.ERROR if download.ending.code in _NOT_FOUND:
             return download.options.flag("save-not-found")
     return True
 

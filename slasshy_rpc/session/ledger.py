@@ -26,15 +26,18 @@ from slasshy_rpc.values import Status
 
 log = logging.getLogger(__name__)
 
+#: Notes that may wait before whoever makes them is asked to: memory, and what a kill would lose.
+CROWD = 4096
+
 
 class Store(Protocol):
-    """Hears of every change that a restart must not undo. The order of Downloads is that of their ``rank``."""
+    """Hears of every change that a restart must not undo. The order of what is queued is that of the ranks."""
 
-    def added(self, download: Download, path: str = "") -> None:
-        """A new one, queued. ``path`` is what it has in Claims."""
+    def queued(self, download: Download, rank: float, path: str = "") -> None:
+        """It is in the queue, as a new one or again. ``path`` is what it has in Claims."""
 
-    def placed(self, download: Download) -> None:
-        """It has another rank or status (WAITING, PAUSED, ACTIVE)."""
+    def restated(self, download: Download) -> None:
+        """It is WAITING or PAUSED where it stands, or has become ACTIVE."""
 
     def changed(self, download: Download, path: str) -> None:
         """It has other URIs, options or progress."""
@@ -54,6 +57,13 @@ class Store(Protocol):
     def renumbered(self) -> None:
         """Those that are queued have the ranks 1, 2, 3 … now, in the same order."""
 
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits to be written that more changes should wait for ``room``."""
+
+    async def room(self) -> None:
+        """Returns when it is not crowded, or has nowhere to write to."""
+
     async def page(self, offset: int, number: int) -> list[tuple[Download, int]]:
         """Results from ``offset`` on, newest first, each with its end in seconds since 1970. Raises RpcError."""
 
@@ -61,10 +71,12 @@ class Store(Protocol):
 class NoStore:
     """Keeps nothing."""
 
-    def added(self, download: Download, path: str = "") -> None:
+    crowded = False
+
+    def queued(self, download: Download, rank: float, path: str = "") -> None:
         """Nothing happens; the same below."""
 
-    def placed(self, download: Download) -> None:
+    def restated(self, download: Download) -> None:
         """."""
 
     def changed(self, download: Download, path: str) -> None:
@@ -85,6 +97,9 @@ class NoStore:
     def renumbered(self) -> None:
         """."""
 
+    async def room(self) -> None:
+        """."""
+
     async def page(self, offset: int, number: int) -> list[tuple[Download, int]]:
         """Always an RpcError."""
         raise RpcError("No history is kept here; --history=true turns it on.")
@@ -94,10 +109,11 @@ class NoStore:
 class Remembered:
     """What a history holds when the process starts. ``paths`` are those that unfinished ones had, by GID.
 
-    ``settled`` are the GIDs of all that did not fail, to know the entries of an input file that are done with.
+    ``unfinished`` has their ranks with them. ``settled`` are the GIDs of all results that did not fail, to know the
+    entries of an input file that are done with.
     """
 
-    unfinished: list[Download] = field(default_factory=list)
+    unfinished: list[tuple[Download, float]] = field(default_factory=list)
     results: list[Download] = field(default_factory=list)
     paths: dict[str, str] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
@@ -110,6 +126,7 @@ class Ledger:
         self._options = options
         self._keep_urls = options.flag("history-keep-urls")
         self._starts = count(1)
+        self._room = asyncio.Event()
         self._most = options.integer("history-count")
         self._file = HistoryFile(folder, self._row, days=options.integer("history-days"), count=self._most)
 
@@ -131,10 +148,16 @@ class Ledger:
 
         def anew() -> None:
             self._file.note((Kind.CLEAR, ""))
-            for download, path in whole():
-                self.added(download, path)
+            for rank, (download, path) in enumerate(whole(), 1):
+                self.queued(download, float(rank), path)
 
-        self._file.start(lambda: None if loop.is_closed() else _hand_over(loop, anew))
+        def call(function: Callable[[], None]) -> None:
+            try:
+                loop.call_soon_threadsafe(function)
+            except RuntimeError:  # the loop has closed in this moment
+                log.debug("The history outlives the event loop.")
+
+        self._file.start(on_lost=lambda: call(anew), on_room=lambda: call(self._room.set))
 
     def close(self) -> None:
         """Write the last of it; may take some seconds on a bad disk."""
@@ -142,14 +165,14 @@ class Ledger:
 
     # -- the calls of a Store --------------------------------------------------------------------------------------
 
-    def added(self, download: Download, path: str = "") -> None:
+    def queued(self, download: Download, rank: float, path: str = "") -> None:
         """As in Store."""
-        status, rank = self._place(download)
-        self._file.note((Kind.ADD, download.gid, status, rank, facts(download, path)))
+        self._file.note((Kind.QUEUE, download.gid, download.status.value, rank, facts(download, path)))
 
-    def placed(self, download: Download) -> None:
-        """As in Store."""
-        self._file.note((Kind.PLACE, download.gid, *self._place(download)))
+    def restated(self, download: Download) -> None:
+        """As in Store. Those that run are in the order of their starts, and before all others after a restart."""
+        rank = float(next(self._starts)) if download.status is Status.ACTIVE else None
+        self._file.note((Kind.STATE, download.gid, download.status.value, rank))
 
     def changed(self, download: Download, path: str) -> None:
         """As in Store."""
@@ -161,7 +184,7 @@ class Ledger:
 
     def ended(self, download: Download) -> None:
         """As in Store."""
-        end = End(download.status.value, int(download.error_code), download.error_message, int(wall()))
+        end = End(download.status, download.ending, int(wall()))
         self._file.note((Kind.END, download.gid, facts(download, ""), end))
 
     def forgot(self, download: Download) -> None:
@@ -176,6 +199,17 @@ class Ledger:
         """As in Store."""
         self._file.note((Kind.RENUMBER, ""))
 
+    @property
+    def crowded(self) -> bool:
+        """As in Store."""
+        return self._file.behind > CROWD and not self._file.failing
+
+    async def room(self) -> None:
+        """As in Store."""
+        while self.crowded:
+            self._room.clear()
+            await self._room.wait()
+
     async def page(self, offset: int, number: int) -> list[tuple[Download, int]]:
         """As in Store."""
         rows: Future[list[ResultRow]] = self._file.page(offset, number)
@@ -188,14 +222,9 @@ class Ledger:
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
-    def _place(self, download: Download) -> tuple[str, float]:
-        """Those that run are in the order of their starts, and before all others after a restart."""
-        rank = float(next(self._starts)) if download.status is Status.ACTIVE else download.rank
-        return download.status.value, rank
-
     def _row(self, note: Note) -> tuple[object, ...]:
         match note:
-            case Kind.ADD, gid, status, rank, kept:
+            case Kind.QUEUE, gid, status, rank, kept:
                 return gid, status, rank, entry_text(kept)
             case Kind.CHANGE, gid, kept:
                 return gid, entry_text(kept)
@@ -205,7 +234,7 @@ class Ledger:
 
     def _collect(self, found: Remembered, entries: Iterator[EntryRow], results: Iterator[ResultRow]) -> None:
         reader = Reader(self._options)
-        was_active: list[Download] = []
+        was_active: list[tuple[Download, str]] = []
         for gid, state, rank, text in entries:
             status = Status(state)
             try:
@@ -213,13 +242,17 @@ class Ledger:
             except (ValueError, KeyError, TypeError, IndexError):
                 log.error("GID#%s cannot be read from the history; it is left out.", gid)
                 continue
-            download.rank = rank
             if status is Status.ACTIVE:
-                was_active.append(download)
-            found.unfinished.append(download)
+                was_active.append((download, path))
+            else:
+                found.unfinished.append((download, rank))
             if path:
                 found.paths[gid] = path
-        self._to_front(was_active, found.unfinished[len(was_active) :])
+        first = found.unfinished[0][1] if found.unfinished else 1.0
+        fronts = [(download, first - len(was_active) + at) for at, (download, _) in enumerate(was_active)]
+        found.unfinished[:0] = fronts
+        for (download, rank), (_, path) in zip(fronts, was_active, strict=True):
+            self.queued(download, rank, path)
         room = self._options.integer("max-download-result")
         for gid, _, text in results:
             ended = _result(reader, gid, text)
@@ -228,19 +261,6 @@ class Ledger:
                 if ended.status is not Status.ERROR:
                     found.settled.add(gid)
         del found.results[: max(0, len(found.results) - room)]
-
-    def _to_front(self, was_active: list[Download], queued: list[Download]) -> None:
-        first = queued[0].rank if queued else 1.0
-        for number, download in enumerate(was_active):
-            download.rank = first - len(was_active) + number
-            self.placed(download)
-
-
-def _hand_over(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    try:
-        loop.call_soon_threadsafe(call)
-    except RuntimeError:  # it has closed in this moment
-        log.info("The history was not written anew: the process ends.")
 
 
 def _result(reader: Reader, gid: str, text: str) -> Download | None:

@@ -1,6 +1,6 @@
 """The order of Downloads that are waiting or paused.
 
-Owns: positions, the ranks that stand for them in the store, and a cheap answer to "who starts next" among hundreds
+Owns: positions, the ranks that stand for them in a store, and a cheap answer to "who starts next" among hundreds
 of thousands of entries.
 Never: a Download's status (it only reads it), or starting one.
 
@@ -8,7 +8,7 @@ The list is cut into blocks of at most ``BLOCK_LIMIT`` entries; every entry know
 block counts its startable entries. So no operation moves or looks at more than one block's entries
 plus one number per block, and a long run of paused entries is skipped block by block.
 
-A rank lies between its neighbours', so that a move changes one entry. When there is no number left between two of
+A rank lies between its neighbours', so that a move changes one entry's. When there is no number left between two of
 them, all are numbered anew.
 """
 
@@ -16,11 +16,10 @@ from __future__ import annotations
 
 import enum
 import gc
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from slasshy_rpc.session.download import UNPLACED
-from slasshy_rpc.session.ledger import NoStore, Store
 from slasshy_rpc.values import Status
 
 if TYPE_CHECKING:
@@ -42,22 +41,23 @@ class Whence(enum.Enum):
 
 
 class Block:
-    """A run of neighbouring entries; ``startable`` counts those whose status is WAITING."""
+    """A run of neighbouring entries and their ranks; ``startable`` counts those whose status is WAITING."""
 
-    __slots__ = ("entries", "startable")
+    __slots__ = ("entries", "ranks", "startable")
 
-    def __init__(self, entries: list[Download]) -> None:
+    def __init__(self, entries: list[Download], ranks: Iterable[float]) -> None:
         self.entries = entries
+        self.ranks = array("d", ranks)  # an attribute of each entry would take five times the room
         self.startable = sum(entry.status is Status.WAITING for entry in entries)
 
 
 class Queue:
-    """Waiting and paused Downloads, first to start first. ``store`` hears of every entry's place and status."""
+    """Waiting and paused Downloads, first to start first. ``renumbered`` is called when all have new ranks."""
 
-    __slots__ = ("_added", "_blocks", "_length", "_startable", "_store")
+    __slots__ = ("_added", "_blocks", "_length", "_renumbered", "_startable")
 
-    def __init__(self, store: Store | None = None) -> None:
-        self._store = store or NoStore()
+    def __init__(self, renumbered: Callable[[], None]) -> None:
+        self._renumbered = renumbered
         self._blocks: list[Block] = []
         self._added = 0
         self._length = 0
@@ -83,42 +83,42 @@ class Queue:
             entries.extend(block.entries)
         return entries
 
-    def append(self, download: Download) -> None:
-        """Put it last."""
-        new = download.rank == UNPLACED
-        self.restore(download, self._blocks[-1].entries[-1].rank + 1.0 if self._blocks else 1.0)
-        self._tell(download, new)
+    def append(self, download: Download) -> float:
+        """Put it last; returns its rank."""
+        rank = self._blocks[-1].ranks[-1] + 1.0 if self._blocks else 1.0
+        self.restore(download, rank)
+        return rank
 
     def restore(self, download: Download, rank: float) -> None:
-        """Put it last with a ``rank`` above all others; the store knows it already."""
-        download.rank = rank
+        """Put it last with a ``rank`` that it had, above all others'."""
         if self._blocks and len(self._blocks[-1].entries) < BLOCK_LIMIT:
             block = self._blocks[-1]
         else:
-            block = Block([])
+            block = Block([], ())
             self._blocks.append(block)
         block.entries.append(download)
+        block.ranks.append(rank)
         self._entered(download, block)
 
-    def insert(self, position: int, download: Download) -> None:
-        """Put it at ``position``; a number past the end means the end."""
+    def insert(self, position: int, download: Download) -> float:
+        """Put it at ``position``; a number past the end means the end. Returns its rank."""
         if position >= self._length:
-            self.append(download)
-            return
-        new = download.rank == UNPLACED
+            return self.append(download)
         at, inside = self._locate(max(position, 0))
-        download.rank = self._rank_before(at, inside)
+        rank = self._rank_before(at, inside)
         block = self._blocks[at]
         block.entries.insert(inside, download)
+        block.ranks.insert(inside, rank)
         self._entered(download, block)
         if len(block.entries) > BLOCK_LIMIT:
             self._halve(at)
-        self._tell(download, new)
+        return rank
 
     def remove(self, download: Download) -> None:
         """Take it out. Its status must still be the one it was queued, or last noted, with."""
         block = self._block_of(download)
-        block.entries.remove(download)
+        inside = block.entries.index(download)
+        del block.entries[inside], block.ranks[inside]
         download.block = None
         self._length -= 1
         if download.status is Status.WAITING:
@@ -135,7 +135,6 @@ class Queue:
         download.status = status
         self._block_of(download).startable += step
         self._startable += step
-        self._store.placed(download)
 
     def first_startable(self) -> Download | None:
         """The first entry that is waiting, still queued, or None."""
@@ -173,32 +172,29 @@ class Queue:
             raise ValueError(f"GID#{download.gid} is not queued")
         return download.block
 
-    def _tell(self, download: Download, new: bool) -> None:
-        if new:
-            self._store.added(download)
-            self._added += 1
-            if self._added % SETTLE == 0:
-                gc.collect(1)
-                gc.freeze()
-        else:
-            self._store.placed(download)
-
     def _rank_before(self, at: int, inside: int) -> float:
         """A rank for what comes before the entry ``inside`` the block ``at``."""
-        after = self._blocks[at].entries[inside]
-        if inside:
-            before = self._blocks[at].entries[inside - 1]
-        elif at:
-            before = self._blocks[at - 1].entries[-1]
-        else:
-            return after.rank - 1.0
-        middle = (before.rank + after.rank) / 2
-        if not before.rank < middle < after.rank:  # after some fifty moves to one place
-            for number, entry in enumerate(self, 1):
-                entry.rank = float(number)
-            self._store.renumbered()
-            middle = before.rank + 0.5
+        middle = self._between(at, inside)
+        if middle is None:  # after some fifty moves to one place
+            number = 1.0
+            for block in self._blocks:
+                block.ranks = array("d", (number + each for each in range(len(block.entries))))
+                number += len(block.entries)
+            self._renumbered()
+            middle = self._between(at, inside)
+            assert middle is not None
         return middle
+
+    def _between(self, at: int, inside: int) -> float | None:
+        after = self._blocks[at].ranks[inside]
+        if inside:
+            before = self._blocks[at].ranks[inside - 1]
+        elif at:
+            before = self._blocks[at - 1].ranks[-1]
+        else:
+            return after - 1.0
+        middle = (before + after) / 2
+        return middle if before < middle < after else None
 
     def _entered(self, download: Download, block: Block) -> None:
         download.block = block
@@ -206,6 +202,10 @@ class Queue:
         if download.status is Status.WAITING:
             block.startable += 1
             self._startable += 1
+        self._added += 1
+        if self._added % SETTLE == 0:
+            gc.collect(1)
+            gc.freeze()
 
     def _locate(self, position: int) -> tuple[int, int]:
         for at, block in enumerate(self._blocks):
@@ -217,8 +217,8 @@ class Queue:
     def _halve(self, at: int) -> None:
         block = self._blocks[at]
         middle = len(block.entries) // 2
-        upper = Block(block.entries[middle:])
-        del block.entries[middle:]
+        upper = Block(block.entries[middle:], block.ranks[middle:])
+        del block.entries[middle:], block.ranks[middle:]
         block.startable -= upper.startable
         for entry in upper.entries:
             entry.block = upper

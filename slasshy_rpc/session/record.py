@@ -19,10 +19,13 @@ from slasshy_rpc.net.address import redact
 from slasshy_rpc.options.table import TABLE
 from slasshy_rpc.options.values import Layer, Normal, OptionSet
 from slasshy_rpc.protocols.base import Request
-from slasshy_rpc.session.download import Download
+from slasshy_rpc.session.download import Download, Ending, Family
 from slasshy_rpc.values import FileView, Snapshot, Status, UriView
 
 Plain = dict[str, Any]
+
+#: Keys of the JSON for the fields of a Family.
+_FAMILY = {"following": "following", "belongsTo": "belongs_to", "followedBy": "followed_by"}
 
 
 class Facts(NamedTuple):
@@ -34,23 +37,20 @@ class Facts(NamedTuple):
     request: Request
     path: str
     last: Snapshot | None
-    following: str
-    belongs_to: str
-    followed_by: tuple[str, ...]
+    family: Family
 
 
 class End(NamedTuple):
     """How one ended; ``at`` is in seconds since 1970."""
 
-    status: str
-    code: int
-    message: str
+    status: Status
+    ending: Ending
     at: int
 
 
 def facts(download: Download, path: str) -> Facts:
     """Those of ``download`` as it stands now."""
-    return Facts(download.request, path, download.last, download.following, download.belongs_to, download.followed_by)
+    return Facts(download.request, path, download.last, download.family)
 
 
 def entry_text(kept: Facts) -> str:
@@ -63,7 +63,7 @@ def entry_text(kept: Facts) -> str:
         plain["path"] = kept.path
     if kept.last is not None:
         plain["last"] = _snapshot(kept.last, _as_it_is)
-    return _text(plain | _family(kept))
+    return _text(plain | _family(kept.family))
 
 
 def result_text(kept: Facts, end: End, *, keep_urls: bool) -> str:
@@ -76,13 +76,13 @@ def result_text(kept: Facts, end: End, *, keep_urls: bool) -> str:
     plain: Plain = {
         "uris": [shown(uri) for uri in kept.request.uris],
         "options": own,
-        "status": end.status,
-        "code": end.code,
-        "message": end.message,
+        "status": end.status.value,
+        "code": int(end.ending.code),
+        "message": end.ending.message,
     }
     if kept.last is not None:
         plain["last"] = _snapshot(kept.last, shown)
-    return _text(plain | _family(kept))
+    return _text(plain | _family(kept.family))
 
 
 class Reader:
@@ -103,7 +103,7 @@ class Reader:
         download = self._download(gid, Status(plain["status"]), plain)
         if not download.stopped:
             raise ValueError(plain["status"])
-        download.error_code, download.error_message = int(plain["code"]), str(plain["message"])
+        download.ending = Ending(int(plain["code"]), str(plain["message"]))
         return download
 
     def _download(self, gid: str, status: Status, plain: Plain) -> Download:
@@ -112,9 +112,9 @@ class Reader:
         download = Download(gid, Request(tuple(plain["uris"]), options, bool(plain.get("trusted"))), status)
         if "last" in plain:
             download.last = _snapshot_of(plain["last"])
-        download.following = str(plain.get("following", ""))
-        download.belongs_to = str(plain.get("belongsTo", ""))
-        download.followed_by = tuple(plain.get("followedBy", ()))
+        if family := {field: plain[name] for name, field in _FAMILY.items() if name in plain}:
+            followed_by = tuple(map(str, family.pop("followed_by", ())))
+            download.family = Family(followed_by=followed_by, **{field: str(gid) for field, gid in family.items()})
         return download
 
     def _value(self, value: str | list[str]) -> Normal:
@@ -127,9 +127,8 @@ def _has_own(options: OptionSet) -> bool:
     return options.layer is Layer.OWN
 
 
-def _family(kept: Facts) -> Plain:
-    family = {"following": kept.following, "belongsTo": kept.belongs_to, "followedBy": kept.followed_by}
-    return {name: value for name, value in family.items() if value}
+def _family(family: Family) -> Plain:
+    return {name: value for name, field in _FAMILY.items() if (value := getattr(family, field))}
 
 
 def _snapshot(snapshot: Snapshot, shown: Callable[[str], str]) -> Plain:

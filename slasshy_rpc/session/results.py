@@ -63,7 +63,7 @@ class Results:
             if old.gid in self._restored:
                 self._restored.remove(old.gid)
             elif old.status is not Status.COMPLETE:
-                self._pushed_out_code = old.error_code
+                self._pushed_out_code = old.ending.code
                 if keep_unfinished and old.status is Status.ERROR:
                     self._unfinished[old.gid] = old
         return gone
@@ -86,7 +86,7 @@ class Results:
         code = self._pushed_out_code
         for download in self.own:
             if download.status is Status.ERROR:
-                code = download.error_code
+                code = download.ending.code
         return code
 
 

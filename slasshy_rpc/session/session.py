@@ -24,12 +24,12 @@ from slasshy_rpc.errors import DownloadError, ErrorCode, RpcError
 from slasshy_rpc.options.values import Layer, Normal, OptionSet, needs_restart
 from slasshy_rpc.protocols.base import Outcome, Protocol, Protocols, Request, Workplace
 from slasshy_rpc.session import gid, halt, uris
-from slasshy_rpc.session.download import Download, Intent, Run, fresh_uris, place, with_mirrors
+from slasshy_rpc.session.download import Download, Ending, Family, Intent, Run, fresh_uris, place, with_mirrors
 from slasshy_rpc.session.events import Events
-from slasshy_rpc.session.expand import expand_all
 from slasshy_rpc.session.export import Kept
 from slasshy_rpc.session.ledger import NoStore, Store
 from slasshy_rpc.session.queue import Queue, Whence
+from slasshy_rpc.session.request import made, protocol_for
 from slasshy_rpc.session.results import Results, verdict
 from slasshy_rpc.session.textfile import Contents, TextFile
 from slasshy_rpc.values import Event, Status
@@ -69,7 +69,7 @@ class Session:
         self.options = options
         self.events = Events()
         self.store = store or NoStore()
-        self.queue = Queue(self.store)
+        self.queue = Queue(self.store.renumbered)
         self.results = Results()
         self.claims = Claims(reserved)
         self._protocols = protocols
@@ -130,25 +130,22 @@ class Session:
         """
         if self._closing:
             raise RpcError("The server is about to end and takes no more downloads.")
-        own = dict(own)
-        wanted = own.pop("gid", None)
-        paused = own.pop("pause", None) == "true" and self._pausing
-        options = self.options.derive(own, Layer.OWN)
-        if options.flag("parameterized-uri"):
-            given = expand_all(given)
-        request = Request(self._served(given, options), options, trusted)
+        wanted = own.get("gid")
+        paused = own.get("pause") == "true" and self._pausing
+        request = self.request(given, own, trusted=trusted)
         if self._protocol_for(request) is None:
             log.info("None of these can be downloaded: %d URI(s) without a supported scheme and a host.", len(given))
             raise RpcError("No URI to download.")
         new = gid.fresh(self._downloads) if wanted is None else gid.chosen(wanted, self._in_use)
         download = Download(new, request, Status.PAUSED if paused else Status.WAITING)
         self._downloads[download.gid] = download
-        if position is None:
-            self.queue.append(download)
-        else:
-            self.queue.insert(position, download)
+        self._enqueue(download, position)
         self._plan_fill()
         return download
+
+    def request(self, given: Sequence[str], own: Mapping[str, Normal], *, trusted: bool = False) -> Request:
+        """What ``add`` makes of the same arguments; raises as ``made`` does."""
+        return made(given, own, self.options, self._protocols, trusted=trusted)
 
     def keep(self, given: Sequence[str], own: Mapping[str, Normal]) -> None:
         """Leave an entry of an input file, which ``add`` refused, in the session file as it was read."""
@@ -176,7 +173,7 @@ class Session:
         if run is not None and (run.intent in (Intent.NONE, Intent.RESTART) or (force and run.intent is Intent.PAUSE)):
             run.stop(Intent.PAUSE)
         elif download.block is not None and download.status is Status.WAITING:
-            self.queue.restate(download, Status.PAUSED)
+            self._restate(download, Status.PAUSED)
             self._plan_fill()
         else:
             raise RpcError(f"GID#{download.gid} cannot be paused now")
@@ -194,7 +191,7 @@ class Session:
         """Let it start when its turn comes; it keeps its place. Raises RpcError unless it is paused."""
         if download.status is not Status.PAUSED:
             raise RpcError(f"GID#{download.gid} cannot be unpaused now")
-        self.queue.restate(download, Status.WAITING)
+        self._restate(download, Status.WAITING)
         self._plan_fill()
 
     async def pause_all(self) -> None:
@@ -218,7 +215,7 @@ class Session:
         position = max(0, min(last, base + offset))
         if position != before:
             self.queue.remove(download)
-            self.queue.insert(position, download)
+            self._enqueue(download, position)
         return position
 
     def change_options(self, download: Download, changed: Mapping[str, Normal]) -> None:
@@ -239,13 +236,14 @@ class Session:
         if run is not None and run.intent is Intent.NONE and (needs_restart(changed) or not self._retuned(download)):
             run.stop(Intent.RESTART)
 
-    def restore(self, unfinished: Sequence[Download], results: Sequence[Download]) -> None:
+    def restore(self, unfinished: Iterable[tuple[Download, float]], results: Iterable[Download]) -> None:
         """Take over, before anything is added, what the store has kept: in order, with the ranks that it knows."""
-        for download in unfinished:
-            self.queue.restore(download, download.rank)
         for download in results:
             self.results.restore(download)
-        self._downloads = {download.gid: download for download in [*results, *unfinished]}
+            self._downloads[download.gid] = download
+        for download, rank in unfinished:
+            self.queue.restore(download, rank)
+            self._downloads[download.gid] = download
 
     def recall(self, paths: Mapping[str, str]) -> None:
         """Keep the paths that GIDs had in an earlier process for those of them that are here and still belong there."""
@@ -334,17 +332,8 @@ class Session:
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
-    def _served(self, given: Sequence[str], options: OptionSet) -> tuple[str, ...]:
-        """The URIs among ``given`` that some protocol can serve."""
-        known = uris.usable(given)
-        if len(known) < 2:
-            return known
-        return tuple(uri for uri in known if self._protocol_for(Request((uri,), options)) is not None)
-
     def _protocol_for(self, request: Request) -> Protocol | None:
-        if not request.uris:
-            return None
-        return next((protocol for protocol in self._protocols if protocol.claims(request)), None)
+        return protocol_for(self._protocols, request)
 
     def _to_save(self) -> Contents:
         waiting = [*self._interrupted.values(), *self.queue.copy()]
@@ -362,13 +351,22 @@ class Session:
             turn = monotonic() + SLICE
             for download in self.queue.copy():
                 if download.status is before and download.block is not None:
-                    self.queue.restate(download, after)
+                    self._restate(download, after)
                 if monotonic() > turn:
                     await asyncio.sleep(0)
+                    await self.store.room()
                     turn = monotonic() + SLICE
         finally:
             self._held -= 1
             self._plan_fill()
+
+    def _enqueue(self, download: Download, position: int | None = None) -> None:
+        rank = self.queue.append(download) if position is None else self.queue.insert(position, download)
+        self.store.queued(download, rank, self.claims.path_of(download.gid))
+
+    def _restate(self, download: Download, status: Status) -> None:
+        self.queue.restate(download, status)
+        self.store.restated(download)
 
     def _note(self, download: Download) -> None:
         self.store.changed(download, self.claims.path_of(download.gid))
@@ -410,7 +408,7 @@ class Session:
         self.queue.remove(download)
         download.status = Status.ACTIVE
         self._active[download.gid] = download
-        self.store.placed(download)
+        self.store.restated(download)
         fault: Exception | None = None
         try:
             protocol = self._protocol_for(download.request)
@@ -450,17 +448,17 @@ class Session:
 
     def _halt(self, download: Download, intent: Intent) -> None:
         """A Job has flushed and ended because it was told to."""
-        self._note(download)
         match intent:
             case Intent.PAUSE | Intent.RESTART:
                 paused = intent is Intent.PAUSE
                 download.status = Status.PAUSED if paused else Status.WAITING
-                self.queue.insert(0, download)
+                self._enqueue(download, 0)
                 if paused:
                     self.events.emit(Event.PAUSE, download.gid)
             case Intent.REMOVE:
                 self._finish(download, Status.REMOVED, Event.STOP, ErrorCode.REMOVED)
             case Intent.CLOSE:
+                self._note(download)
                 download.status = Status.WAITING
                 self._interrupted[download.gid] = download
                 self.events.emit(Event.STOP, download.gid)
@@ -471,14 +469,14 @@ class Session:
         """Done; what it begot goes to the front of the queue, in order."""
         status = Status.PAUSED if download.options.flag("pause-metadata") else Status.WAITING
         children = [self._child(download, request, status) for request in outcome.followers]
-        download.followed_by = tuple(child.gid for child in children)
+        download.family = replace(download.family, followed_by=tuple(child.gid for child in children))
         for child in reversed(children):
-            self.queue.insert(0, child)
+            self._enqueue(child, 0)
         self._finish(download, Status.COMPLETE, Event.COMPLETE, ErrorCode.OK)
 
     def _child(self, parent: Download, request: Request, status: Status) -> Download:
         child = Download(gid.fresh(self._downloads), request, status)
-        child.following = parent.gid
+        child.family = Family(following=parent.gid)
         self._downloads[child.gid] = child
         return child
 
@@ -488,8 +486,7 @@ class Session:
     def _finish(self, download: Download, status: Status, event: Event, code: int, message: str = "") -> None:
         self.claims.release(download.gid)
         download.status = status
-        download.error_code = code
-        download.error_message = message
+        download.ending = Ending(code, message)
         if download.last is not None:
             download.last = replace(download.last, download_speed=0, upload_speed=0)
         self.store.ended(download)

@@ -3,7 +3,8 @@
 Owns: tables and migrations, group commits, the bounds on finished rows, and what happens when the disk is full or the
 file is damaged. Never: what a row says (``record``), a Download, or work on the event loop's thread once it runs.
 
-Notes reach the file in the order in which they were made. What is noted within ``GROUP`` seconds is one transaction.
+Notes reach the file in the order in which they were made: a single one at once, what is noted within ``GROUP``
+seconds after it as one transaction.
 Rows of one kind go to SQLite as one JSON text: one statement then works through thousands of them without the GIL,
 where a statement for each would ask for it twice.
 """
@@ -31,8 +32,8 @@ log = logging.getLogger(__name__)
 
 NAME = "history.db"
 
-#: Seconds in which notes are gathered for one transaction.
-GROUP = 0.05
+#: Seconds of rest after a transaction, in which notes gather for the next one.
+GROUP = 0.02
 #: Notes in one transaction at most: what they become must not pile up in memory.
 BATCH = 1024
 #: Seconds until the next attempt after a disk took nothing.
@@ -67,13 +68,13 @@ _GIDS = f"(SELECT gid FROM {_rows('gid')})"
 class Kind(enum.Enum):
     """What a Note changes; the value says with which statements. Each gets the notes' rows as one JSON list, ``?1``."""
 
-    ADD = (
+    QUEUE = (
         f"DELETE FROM results WHERE gid IN {_GIDS}",
         f"INSERT OR REPLACE INTO entries SELECT * FROM {_rows('gid', 'status', 'rank', 'data')}",
     )
-    PLACE = (
-        f"UPDATE entries SET status = new.status, rank = new.rank FROM {_rows('gid', 'status', 'rank')} AS new"
-        " WHERE entries.gid = new.gid",
+    STATE = (
+        "UPDATE entries SET status = new.status, rank = coalesce(new.rank, entries.rank)"
+        f" FROM {_rows('gid', 'status', 'rank')} AS new WHERE entries.gid = new.gid",
     )
     CHANGE = (f"UPDATE entries SET data = new.data FROM {_rows('gid', 'data')} AS new WHERE entries.gid = new.gid",)
     REMOVE = (f"DELETE FROM entries WHERE gid IN {_GIDS}",)
@@ -126,9 +127,10 @@ class HistoryFile:
         self._reads: deque[tuple[int, int, Future[list[ResultRow]]]] = deque()
         self._wake = threading.Event()
         self._closing = threading.Event()
-        self._failing = False
+        self.failing = False  # the disk takes nothing at present
         self._lost = False
         self._on_lost: Callable[[], None] = _nothing
+        self._on_room: Callable[[], None] = _nothing
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
         self._db: sqlite3.Connection | None = None
 
@@ -169,9 +171,11 @@ class HistoryFile:
 
     # -- from the event loop's thread ------------------------------------------------------------------------------
 
-    def start(self, on_lost: Callable[[], None]) -> None:
-        """Let the thread write. It calls ``on_lost`` when notes were lost and the file wants the queue as a whole."""
+    def start(self, on_lost: Callable[[], None], on_room: Callable[[], None]) -> None:
+        """Let the thread write. It calls ``on_lost`` when notes were lost and the file wants the queue as a whole,
+        and ``on_room`` whenever fewer notes wait than before, or cannot be written."""
         self._on_lost = on_lost
+        self._on_room = on_room
         self._thread.start()
 
     def note(self, note: Note) -> None:
@@ -206,9 +210,9 @@ class HistoryFile:
     def _run(self) -> None:
         while not self._closing.is_set():
             self._wake.wait()
-            self._closing.wait(GROUP)
             self._wake.clear()
             self._work()
+            self._closing.wait(GROUP)
         self._work()
         if self.behind:
             log.error("The last %d changes are missing in %s.", self.behind, self._path)
@@ -227,6 +231,7 @@ class HistoryFile:
                 if written:
                     self._batch = []
                 self._answer(0 if written and self._notes else asked)
+                self._on_room()
                 if not written:
                     if self._closing.wait(RETRY):
                         break
@@ -254,13 +259,13 @@ class HistoryFile:
             if not isinstance(error, sqlite3.OperationalError):
                 log.exception("The history did not take %d changes.", len(batch))
                 return True
-            if not self._failing:
+            if not self.failing:
                 log.warning("The history cannot be written to %s (%s); downloads go on.", self._path, error)
-            self._failing = True
+            self.failing = True
             return False
-        if self._failing:
+        if self.failing:
             log.warning("The history is written again.")
-            self._failing = False
+            self.failing = False
         if self._lost:
             self._lost = False
             self._on_lost()

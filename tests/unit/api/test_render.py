@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from slasshy_rpc.api import render
 from slasshy_rpc.protocols.base import Request
-from slasshy_rpc.session.download import Download, Run
+from slasshy_rpc.session.download import Download, Family, Run
 from slasshy_rpc.values import FileView, ServerView, Snapshot, Status, UriView
 from tests.support.fake_protocol import options
 
@@ -94,7 +94,7 @@ def test_a_stopped_one_adds_its_error_even_when_there_is_none() -> None:
 
 def test_the_family() -> None:
     download = stopped()
-    download.followed_by, download.following, download.belongs_to = ("c",), "d", "e"
+    download.family = Family("d", ("c",), "e")
     assert shown(download, "followedBy", "following", "belongsTo") == {
         "followedBy": ["c"],
         "following": "d",

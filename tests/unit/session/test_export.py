@@ -16,7 +16,7 @@ from slasshy_rpc.options.files import read_input
 from slasshy_rpc.options.values import Layer, OptionSet, defaults
 from slasshy_rpc.protocols.base import Request
 from slasshy_rpc.session import export
-from slasshy_rpc.session.download import Download
+from slasshy_rpc.session.download import Download, Ending, Family
 from slasshy_rpc.values import FileView, Snapshot, Status, UriView
 from tests.support.fake_protocol import Stage, gids, options, turns, until
 
@@ -70,14 +70,14 @@ def test_no_text_can_pass_for_an_option_line() -> None:
 )
 def test_what_is_saved(status: Status, code: int, own: dict[str, str | tuple[str, ...]], saved: bool) -> None:
     made = download(own, status)
-    made.error_code = code
+    made.ending = Ending(code)
     assert export.is_saved(made) is saved
 
 
 def test_children_and_parents_are_not_saved() -> None:
     child, parent, empty = download(), download(), download()
-    child.belongs_to = "b" * 16
-    parent.followed_by = ("c" * 16,)
+    child.family = Family(belongs_to="b" * 16)
+    parent.family = Family(followed_by=("c" * 16,))
     empty.request = Request((), empty.options)
     assert export.text([child, parent, empty], {}) == ""
 

@@ -37,14 +37,19 @@ STEPS = st.lists(
 @given(STEPS)
 @settings(max_examples=200, deadline=None)
 def test_behaves_as_a_list(steps: list[tuple[str, int, bool]]) -> None:
-    queue, model = Queue(), list[Download]()
+    ranks: dict[str, float] = {}
+
+    def renumbered() -> None:
+        ranks.update({each.gid: float(number) for number, each in enumerate(queue, 1)})
+
+    queue, model = Queue(renumbered), list[Download]()
     for number, (action, at, paused) in enumerate(steps):
         new = entry(number, Status.PAUSED if paused else Status.WAITING)
         if action == "append":
-            queue.append(new)
+            ranks[new.gid] = queue.append(new)
             model.append(new)
         elif action == "insert":
-            queue.insert(at, new)
+            ranks[new.gid] = queue.insert(at, new)
             model.insert(at, new)
         elif model and action == "remove":
             queue.remove(model[at % len(model)])
@@ -60,12 +65,14 @@ def test_behaves_as_a_list(steps: list[tuple[str, int, bool]]) -> None:
         assert queue.startable == len(waiting)
         assert queue.first_startable() is (waiting[0] if waiting else None)
         assert queue.slice(at, at + 7) == model[at : at + 7]
+        order = [ranks[each.gid] for each in model]
+        assert order == sorted(set(order))
     assert [queue.index(each) for each in model] == list(range(len(model)))
 
 
 def test_an_entry_that_is_not_queued_is_refused() -> None:
     with pytest.raises(ValueError, match="is not queued"):
-        Queue().remove(entry(1))
+        Queue(lambda: None).remove(entry(1))
 
 
 def test_starting_skips_paused_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +88,7 @@ def test_starting_skips_paused_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
                 looked.append(object.__getattribute__(self, "gid"))
             return object.__getattribute__(self, name)
 
-    queue = Queue()
+    queue = Queue(lambda: None)
     for number in range(1000):
         queue.append(Watched(f"{number:016x}", REQUEST, Status.PAUSED))
     last = entry(1000)
@@ -89,3 +96,12 @@ def test_starting_skips_paused_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     looked.clear()
     assert queue.first_startable() is last
     assert len(looked) <= 100
+
+
+def test_ranks_are_numbered_anew_when_there_is_none_left_between_two() -> None:
+    told: list[int] = []
+    queue = Queue(lambda: told.append(len(queue)))
+    for number in range(200):
+        queue.insert(1, entry(number))
+    assert told
+    assert told[0] > 40

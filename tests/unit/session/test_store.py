@@ -232,10 +232,10 @@ async def on_a_full_disk(tmp_path: Path, number: int) -> tuple[HistoryFile, list
     disk, lost = Disk(), list[bool]()
     file = HistoryFile(tmp_path, lambda note: note[1:], connect=disk.connect)
     file.open()
-    file.start(lambda: lost.append(True))
+    file.start(lambda: lost.append(True), lambda: None)
     disk.full = True
     for at in range(number):
-        file.note((Kind.ADD, f"{at:016x}", "waiting", float(at), "{}"))
+        file.note((Kind.QUEUE, f"{at:016x}", "waiting", float(at), "{}"))
     await until(lambda: disk.refused > 2)
     disk.full = False
     await until(lambda: not file.behind)

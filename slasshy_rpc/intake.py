@@ -1,0 +1,119 @@
+"""What the command line and the input file name, made into Downloads at the start.
+
+Owns: which entries a history knows already, and what becomes of those that nobody can serve.
+Never: reading a file, or an entry that comes over RPC.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterable, Set
+
+from slasshy_rpc.cli.arguments import awaited_protocol
+from slasshy_rpc.errors import ErrorCode, RpcError
+from slasshy_rpc.net.address import redact
+from slasshy_rpc.options.files import Entry
+from slasshy_rpc.protocols.base import Request
+from slasshy_rpc.session.download import Download, place
+from slasshy_rpc.session.gid import GidRefused, normalised
+from slasshy_rpc.session.session import Session
+from slasshy_rpc.session.uris import usable
+from slasshy_rpc.values import Status
+
+log = logging.getLogger(__name__)
+
+#: The URIs of a Download, its ``dir`` and its ``out``.
+_Key = tuple[tuple[str, ...], tuple[str | None, str | None]]
+
+
+class Intake:
+    """Adds entries to a ``session`` that holds what a history has restored, and nothing else yet.
+
+    ``settled`` are GIDs of earlier processes that are done with. ``rpc``: somebody may unpause what is paused.
+    """
+
+    def __init__(self, session: Session, settled: Set[str], *, rpc: bool) -> None:
+        self._session = session
+        self._settled = settled
+        self._rpc = rpc
+        self._restored: dict[_Key, list[Download]] = {}
+        for download in session.queue:
+            self._restored.setdefault(_key(download.request), []).append(download)
+
+    async def add_own(self, entries: Iterable[Entry]) -> int:
+        """Queue what the command line names; returns the exit code that refusals call for.
+
+        What the history has unfinished goes on, were it paused: the user asks for it once more.
+        """
+        failed = 0
+        for entry in entries:
+            if (known := self._unfinished(entry)) is not None:
+                if known.status is Status.PAUSED and entry.options.get("pause") != "true":
+                    self._session.unpause(known)
+                continue
+            try:
+                self._session.add(entry.uris, entry.options, trusted=True)
+            except RpcError as error:
+                log.error("%s %s", error, _named(entry))
+                failed = ErrorCode.UNKNOWN
+        return failed
+
+    async def add_listed(self, entries: Iterable[Entry], *, trusted: bool) -> int:
+        """Queue what an input file lists, which the history wins over; returns the exit code for refusals.
+
+        What had failed is begun anew, as by aria2. ``trusted`` as in Request.
+        """
+        failed = 0
+        for entry in entries:
+            gid = normalised(str(entry.options.get("gid", "")))
+            if gid in self._settled or self._unfinished(entry) is not None:
+                continue
+            if gid is not None:
+                with contextlib.suppress(RpcError):
+                    self._session.forget(self._session.find(gid))
+            try:
+                self._session.add(entry.uris, entry.options, trusted=trusted)
+            except RpcError as error:
+                failed = self._pass_over(entry, error) or failed
+            await self._session.store.room()
+        return failed
+
+    def _unfinished(self, entry: Entry) -> Download | None:
+        """The restored Download that ``entry`` means: by its GID, or without one by URIs and place, one for each."""
+        if not self._restored:
+            return None
+        if (gid := normalised(str(entry.options.get("gid", "")))) is not None:
+            with contextlib.suppress(RpcError):
+                download = self._session.find(gid)
+                return None if download.stopped else download
+            return None
+        found = self._restored.get(_key(self._session.request(entry.uris, entry.options)))
+        return found.pop(0) if found else None
+
+    def _pass_over(self, entry: Entry, error: RpcError) -> int:
+        """Go on without an entry of the input file; returns the exit code for that.
+
+        It stays in the session file, so that aria2 or a later version can download it; only one whose GID another has
+        is dropped, as by aria2. What is no URI, what has a bad GID, and what is paused, do not make the exit code.
+        """
+        if isinstance(error, GidRefused):  # the log says it already
+            if not error.in_use:
+                self._session.keep(entry.uris, entry.options)
+            return ErrorCode.OK
+        self._session.keep(entry.uris, entry.options)
+        awaited = next((name for name in map(awaited_protocol, entry.uris) if name), "")
+        reason = f"{awaited} is not there yet" if awaited else str(error)
+        stays = "; it stays in the session file" if self._session.options.text("save-session") else ""
+        log.error("Cannot be downloaded: %s (%s)%s", _named(entry), reason, stays)
+        paused = self._rpc and entry.options.get("pause") == "true"
+        return ErrorCode.UNKNOWN if not paused and (awaited or usable(entry.uris)) else ErrorCode.OK
+
+
+def _key(request: Request) -> _Key:
+    return request.uris, place(request.options)
+
+
+def _named(entry: Entry) -> str:
+    """Its URIs as a log may have them."""
+    return " ".join(map(redact, entry.uris))[:200]
