@@ -34,7 +34,7 @@ from slasshy_rpc.options.files import Entry
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.web import Web
 from slasshy_rpc.session.download import Download
-from slasshy_rpc.session.ledger import Ledger, Remembered
+from slasshy_rpc.session.ledger import Ledger
 from slasshy_rpc.session.session import Session
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class App:
             loop.add_signal_handler(number, self._signalled)
         server = self._start.mode is Mode.SERVER
         state = self._state_dir(server=server)
-        ledger, remembered = self._history(state)
+        ledger = self._history(state)
         receiver = Receiver(Engine())
         try:
             pace = Pace(self._options.integer("max-overall-download-limit"))
@@ -108,15 +108,14 @@ class App:
                 options_changed=logs.reconfigure,
             )
             api = Api(session, features=FEATURES, halt=self._halt)
-            owners = remembered.paths
+            owners: dict[str, str] = {}
+            if ledger is not None:
+                remembered = ledger.load(session.restore)
+                self._settled, owners = remembered.settled, remembered.paths
+                ledger.start(lambda: _unfinished(session))
             if state is not None and (server or self._listed):
                 await asyncio.to_thread(livemap.prune, state / "live")
                 owners |= await asyncio.to_thread(livemap.owners, state / "live")
-            if ledger is not None:
-                session.restore(remembered.unfinished, remembered.results)
-                self._settled = remembered.settled
-                remembered.unfinished.clear()
-                ledger.start(lambda: _unfinished(session))
             readout = Readout(self._options, api.rows)
             failed = await self._serve(session, api, readout, owners)
             _save_cookies(cookies, session.options.text("save-cookies"))
@@ -193,16 +192,17 @@ class App:
         given, saved = self._start.input_file, self._options.text("save-session")
         return bool(given and saved) and os.path.realpath(given or "") == os.path.realpath(saved or "")
 
-    def _history(self, state: Path | None) -> tuple[Ledger | None, Remembered]:
-        """What outlived the last process, and what keeps it from now on; None where none is wanted or can be had."""
+    def _history(self, state: Path | None) -> Ledger | None:
+        """What keeps the queue and the results; None where that is not wanted or cannot be had."""
         if state is None or self._lock < 0 or self._start.compat or not self._options.flag("history"):
-            return None, Remembered()
+            return None
         ledger = Ledger(state, self._options)
         try:
-            return ledger, ledger.load()
+            ledger.open()
         except (OSError, sqlite3.Error) as error:
             log.error("There is no history: %s cannot be used (%s).", state, error)
-            return None, Remembered()
+            return None
+        return ledger
 
     @staticmethod
     async def _first(*waits: Coroutine[Any, Any, Any]) -> None:

@@ -28,6 +28,7 @@ _LONGEST = 4096
 _MOST_NAMES = 10_000
 
 
+@lru_cache(maxsize=4)
 def server_files(options: OptionSet) -> tuple[str, ...]:
     """The files and folders that the server itself reads or writes, absolute, links resolved."""
     return _resolved(tuple((name, options.text(name)) for name in _PATHS if name != "dir"))
@@ -59,7 +60,7 @@ class PathPolicy:
         """What the options at start say: without rpc-path-policy, any with a secret and dir without one."""
         policy = options.text("rpc-path-policy") or ("any" if options.text("rpc-secret") else "dir")
         root, house = options.text("dir") or ".", os.path.realpath(home() or "/")
-        return cls(policy, os.path.realpath(root), house, frozenset(hidden_on(root, house)))
+        return cls(policy, os.path.realpath(root), house, frozenset(hidden_on(root, os.path.realpath(root), house)))
 
     def check(self, changed: Mapping[str, Normal], options: OptionSet) -> None:
         """Raise RpcError, naming the option and the way out, if a path among ``changed`` is out of bounds.
@@ -89,9 +90,10 @@ class PathPolicy:
             raise RpcError(f"The option '{name}' must not end in '.aria2': that is what control files are called.")
         top = os.path.realpath(folder)
         path = os.path.join(folder, wanted)
-        if not _inside(_resolve(name, path), top):
+        place = _resolve(name, path)
+        if not _inside(place, top):
             raise RpcError(f"The option '{name}' leads out of 'dir' over a symbolic link.")
-        self._check_forbidden(name, path, options)
+        self._check_forbidden(name, path, place, options)
 
     def _check_place(self, name: str, path: str, options: OptionSet) -> None:
         place = _resolve(name, path)
@@ -101,13 +103,12 @@ class PathPolicy:
                 f"The option '{name}' must stay within {' or '.join(bounds)} (rpc-path-policy={self.policy}); "
                 "start the server with rpc-secret, or another rpc-path-policy, to allow other places."
             )
-        self._check_forbidden(name, path, options)
+        self._check_forbidden(name, path, place, options)
 
-    def _check_forbidden(self, name: str, path: str, options: OptionSet) -> None:
-        place = _resolve(name, path)
+    def _check_forbidden(self, name: str, path: str, place: str, options: OptionSet) -> None:
         if any(_inside(place, own) for own in server_files(options)):
             raise RpcError(f"The option '{name}' must not name a file or folder of the server itself.")
-        for hidden in hidden_on(path, self.home) - self.kept:
+        for hidden in hidden_on(path, place, self.home) - self.kept:
             raise RpcError(f"The option '{name}' must not lead into {hidden}, where programs keep their settings.")
 
 

@@ -110,10 +110,11 @@ class Claims:
             raise _refusal(path, "the files that end like this are control files of other downloads")
         with self._lock:
             around = [own for own in self._reserved if place.startswith(own.rstrip("/") + "/")]
-        folder = os.path.realpath(fence.folder) + "/"
-        if not all(folder.startswith(own.rstrip("/") + "/") for own in around):
+        folder = os.path.realpath(fence.folder)
+        if not all(f"{folder}/".startswith(own.rstrip("/") + "/") for own in around):
             raise _refusal(path, "it would lie in a folder of the server itself")
-        for hidden in hidden_on(path, fence.home) - hidden_on(fence.folder, fence.home):
+        home = os.path.realpath(fence.home)
+        for hidden in hidden_on(path, place, home) - hidden_on(fence.folder, folder, home):
             raise _refusal(path, f"{printable(hidden)} is where programs keep their settings")
 
 
@@ -122,21 +123,29 @@ def is_record(name: str) -> bool:
     return name.lower().endswith(RECORDS)
 
 
-def hidden_on(path: str, home: str) -> set[str]:
+def hidden_on(path: str, place: str, home: str) -> set[str]:
     """The dot folders and dot files of the folder ``home`` that ``path`` leads through, or is.
 
-    By its letters and where links lead: people keep ~/.ssh as a link into a folder with a plain name.
+    By its letters and where links lead: people keep ~/.ssh as a link into a folder with a plain name. ``place`` is
+    ``path`` with all links resolved, and ``home`` has none.
     """
-    home = os.path.realpath(home).rstrip("/") + "/"
-    found = set()
-    place = "/"
-    for name in (*os.path.abspath(path).split("/"), ""):
-        step = os.path.join(place, name)
-        first = step[len(home) :].partition("/")[0] if step.startswith(home) else ""
-        if first.startswith("."):
-            found.add(home + first)
-        place = os.path.realpath(step) if os.path.islink(step) else step
-    return found
+    home = home.rstrip("/") + "/"
+    plain = os.path.abspath(path)
+    found = {name for name in (_hidden(plain, home), _hidden(place, home)) if name}
+    if plain != place:  # over a link, which may lead through a dot folder and out again
+        step = "/"
+        for part in plain.split("/"):
+            step = os.path.join(step, part)
+            if os.path.islink(step):
+                found.add(_hidden(step, home))
+                step = os.path.realpath(step)
+            found.add(_hidden(step, home))
+    return found - {""}
+
+
+def _hidden(path: str, home: str) -> str:
+    first = path[len(home) :].partition("/")[0] if path.startswith(home) else ""
+    return home + first if first.startswith(".") else ""
 
 
 def _refusal(path: str, reason: str) -> DiskError:

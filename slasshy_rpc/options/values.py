@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from slasshy_rpc.errors import OptionError
 from slasshy_rpc.options.kinds import Bool, Lines, Value
@@ -17,9 +17,16 @@ _T = TypeVar("_T")
 
 #: Values up to which looking through all of them is as fast as a dict.
 _FEW = 12
+#: Different combinations of names that are kept in memory once for all sets; callers may think of any number of them.
+_MOST_SHARED = 1000
 
 #: Normalised: one text, or for cumulative options one text an entry.
 Normal = str | tuple[str, ...]
+
+#: A value, or what finds it when it is asked for: some defaults depend on the machine.
+Stored = Normal | Callable[[], str]
+
+_NAMES: dict[tuple[str, ...], tuple[str, ...]] = {}
 
 
 class Layer(enum.IntEnum):
@@ -40,13 +47,13 @@ class OptionSet:
     that the option's kind does not have is a mistake in the program, not of a user.
     """
 
-    __slots__ = ("_own", "_parent", "layer")
+    __slots__ = ("_names", "_own", "_parent", "layer")
 
-    def __init__(
-        self, own: Mapping[str, Normal | Callable[[], str]], layer: Layer, parent: OptionSet | None = None
-    ) -> None:
-        # Half a million sets of a few values each: a row of names and values takes a third of a dict's room.
-        self._own: Final = _row(own) if layer is Layer.OWN and len(own) <= _FEW else dict(own)
+    def __init__(self, own: Mapping[str, Stored], layer: Layer, parent: OptionSet | None = None) -> None:
+        # Half a million sets of a few values each: without a dict of its own, each takes a third of the room.
+        few = layer is Layer.OWN and len(own) <= _FEW
+        self._names: Final = _shared(tuple(own)) if few else None
+        self._own: Final = _values(own) if few else dict(own)
         self._parent: Final = parent
         self.layer: Final = layer
 
@@ -68,17 +75,17 @@ class OptionSet:
             node = node._parent
         return None
 
-    def _here(self, name: str) -> Normal | Callable[[], str] | None:
-        own = self._own
-        if isinstance(own, dict):
-            return own.get(name)
-        return next((own[at + 1] for at in range(0, len(own), 2) if own[at] == name), None)
+    def _here(self, name: str) -> Stored | None:
+        if self._names is None:
+            return cast("dict[str, Stored]", self._own).get(name)
+        return next((value for known, value in self._items() if known == name), None)
 
-    def _items(self) -> Iterable[tuple[str, Normal | Callable[[], str]]]:
-        own = self._own
-        if isinstance(own, dict):
-            return own.items()
-        return ((str(own[at]), own[at + 1]) for at in range(0, len(own), 2))
+    def _items(self) -> Iterable[tuple[str, Stored]]:
+        names = self._names
+        if names is None:
+            return cast("dict[str, Stored]", self._own).items()
+        values = (self._own,) if len(names) == 1 else self._own
+        return zip(names, cast("tuple[Stored, ...]", values), strict=True)
 
     def given(self, name: str) -> Layer | None:
         """The nearest layer that sets the option, None where nothing does."""
@@ -146,14 +153,14 @@ class OptionSet:
             elif isinstance(value, str):
                 yield name, value
 
-    def _merged(self, lowest: Layer) -> dict[str, Normal | Callable[[], str]]:
+    def _merged(self, lowest: Layer) -> dict[str, Stored]:
         """Every value from ``lowest`` upwards; nearer ones win."""
         chain = []
         node: OptionSet | None = self
         while node is not None and node.layer >= lowest:
             chain.append(node)
             node = node._parent
-        merged: dict[str, Normal | Callable[[], str]] = {}
+        merged: dict[str, Stored] = {}
         for each in reversed(chain):
             merged.update(each._items())
         return merged
@@ -164,8 +171,14 @@ class OptionSet:
         )
 
 
-def _row(own: Mapping[str, Normal | Callable[[], str]]) -> tuple[Normal | Callable[[], str], ...]:
-    return tuple(part for pair in own.items() for part in pair)
+def _shared(names: tuple[str, ...]) -> tuple[str, ...]:
+    return _NAMES.setdefault(names, names) if len(_NAMES) < _MOST_SHARED else _NAMES.get(names, names)
+
+
+def _values(own: Mapping[str, Stored]) -> Stored | tuple[Stored, ...]:
+    """A single one as it is, of others a tuple."""
+    values = tuple(own.values())
+    return values[0] if len(values) == 1 else values
 
 
 def _wire(value: Normal | Callable[[], str]) -> str:

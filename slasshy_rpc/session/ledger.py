@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from slasshy_rpc.clock import wall
 from slasshy_rpc.errors import RpcError
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.session.download import Download
-from slasshy_rpc.session.record import End, Reader, entry_text, facts, result_text
+from slasshy_rpc.session.record import UNREADABLE, End, Reader, entry_text, facts, result_text
 from slasshy_rpc.session.store import EntryRow, HistoryFile, Kind, Note, ResultRow
 from slasshy_rpc.values import Status
 
@@ -28,6 +29,10 @@ log = logging.getLogger(__name__)
 
 #: Notes that may wait before whoever makes them is asked to: memory, and what a kill would lose.
 CROWD = 4096
+
+
+#: Takes unfinished Downloads with their ranks, in order, and results, oldest first.
+Restore = Callable[[Iterable[tuple[Download, float]], Iterable[Download]], None]
 
 
 class Store(Protocol):
@@ -107,14 +112,12 @@ class NoStore:
 
 @dataclass(slots=True)
 class Remembered:
-    """What a history holds when the process starts. ``paths`` are those that unfinished ones had, by GID.
+    """What is known of earlier processes beside their Downloads.
 
-    ``unfinished`` has their ranks with them. ``settled`` are the GIDs of all results that did not fail, to know the
-    entries of an input file that are done with.
+    ``paths`` are those that unfinished ones had, by GID. ``settled`` are the GIDs of all results that did not fail, to
+    know the entries of an input file that are done with.
     """
 
-    unfinished: list[tuple[Download, float]] = field(default_factory=list)
-    results: list[Download] = field(default_factory=list)
     paths: dict[str, str] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
 
@@ -127,19 +130,29 @@ class Ledger:
         self._keep_urls = options.flag("history-keep-urls")
         self._starts = count(1)
         self._room = asyncio.Event()
+        self._whole = True  # all that the session restored is in the file
         self._most = options.integer("history-count")
         self._file = HistoryFile(folder, self._row, days=options.integer("history-days"), count=self._most)
 
     # -- start and end ---------------------------------------------------------------------------------------------
 
-    def load(self) -> Remembered:
-        """Open the file and say what is in it. Raises OSError and sqlite3.Error where there can be none."""
+    def open(self) -> None:
+        """Open the file, or begin a new one. Raises OSError and sqlite3.Error where there can be none."""
         self._file.open()
+
+    def load(self, restore: Restore) -> Remembered:
+        """Call ``restore`` with what the file holds, read as it goes: there may be half a million. Before ``start``."""
         found = Remembered()
+        reader = Reader(self._options)
+
+        def visit(entries: Iterator[EntryRow], results: Iterator[ResultRow]) -> None:
+            restore(self._unfinished(reader, entries, found), self._newest(reader, results, found))
+
         try:
-            self._file.read(lambda entries, results: self._collect(found, entries, results), self._most)
-        except ValueError:  # text that is no text
+            self._whole = self._file.read(visit, self._most)
+        except (ValueError, sqlite3.Error):  # text that is no text, a disk that gives nothing
             log.exception("The history is not readable to its end.")
+            self._whole = False
         return found
 
     def start(self, whole: Callable[[], Iterable[tuple[Download, str]]]) -> None:
@@ -157,6 +170,8 @@ class Ledger:
             except RuntimeError:  # the loop has closed in this moment
                 log.debug("The history outlives the event loop.")
 
+        if not self._whole:
+            anew()
         self._file.start(on_lost=lambda: call(anew), on_room=lambda: call(self._room.set))
 
     def close(self) -> None:
@@ -232,40 +247,50 @@ class Ledger:
                 return gid, end.at, result_text(kept, end, keep_urls=self._keep_urls)
         return note[1:]
 
-    def _collect(self, found: Remembered, entries: Iterator[EntryRow], results: Iterator[ResultRow]) -> None:
-        reader = Reader(self._options)
-        was_active: list[tuple[Download, str]] = []
-        for gid, state, rank, text in entries:
-            status = Status(state)
+    def _unfinished(
+        self, reader: Reader, rows: Iterator[EntryRow], found: Remembered
+    ) -> Iterator[tuple[Download, float]]:
+        """Those that ran, as waiting ones before all others, then the queue; each with its rank."""
+        were_active: list[tuple[Download, str]] = []
+        for gid, state, rank, text in rows:
             try:
-                download, path = reader.entry(gid, Status.PAUSED if status is Status.PAUSED else Status.WAITING, text)
-            except (ValueError, KeyError, TypeError, IndexError):
+                status = Status(state)
+                entry = reader.entry(gid, Status.PAUSED if status is Status.PAUSED else Status.WAITING, text)
+            except UNREADABLE:
                 log.error("GID#%s cannot be read from the history; it is left out.", gid)
                 continue
+            if entry[1]:
+                found.paths[gid] = entry[1]
             if status is Status.ACTIVE:
-                was_active.append((download, path))
-            else:
-                found.unfinished.append((download, rank))
-            if path:
-                found.paths[gid] = path
-        first = found.unfinished[0][1] if found.unfinished else 1.0
-        fronts = [(download, first - len(was_active) + at) for at, (download, _) in enumerate(was_active)]
-        found.unfinished[:0] = fronts
-        for (download, rank), (_, path) in zip(fronts, was_active, strict=True):
+                were_active.append(entry)
+                continue
+            yield from self._to_front(were_active, rank)
+            yield entry[0], rank
+        yield from self._to_front(were_active, 1.0)
+
+    def _to_front(self, were_active: list[tuple[Download, str]], first: float) -> Iterator[tuple[Download, float]]:
+        while were_active:
+            download, path = were_active[0]
+            rank = first - len(were_active)
             self.queued(download, rank, path)
-        room = self._options.integer("max-download-result")
-        for gid, _, text in results:
+            yield download, rank
+            del were_active[0]
+
+    def _newest(self, reader: Reader, rows: Iterator[ResultRow], found: Remembered) -> Iterator[Download]:
+        """As many as max-download-result asks for, oldest first."""
+        newest: deque[Download] = deque(maxlen=self._options.integer("max-download-result"))
+        for gid, _, text in rows:
             ended = _result(reader, gid, text)
             if ended is not None:
-                found.results.append(ended)
+                newest.append(ended)
                 if ended.status is not Status.ERROR:
                     found.settled.add(gid)
-        del found.results[: max(0, len(found.results) - room)]
+        yield from newest
 
 
 def _result(reader: Reader, gid: str, text: str) -> Download | None:
     try:
         return reader.result(gid, text)
-    except (ValueError, KeyError, TypeError, IndexError):
+    except UNREADABLE:
         log.error("GID#%s cannot be read from the history; it is left out.", gid)
         return None

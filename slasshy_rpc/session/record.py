@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import base64
 import json
-import sys
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
 
+from slasshy_rpc.errors import OptionError
 from slasshy_rpc.net.address import redact
 from slasshy_rpc.options.table import TABLE
-from slasshy_rpc.options.values import Layer, Normal, OptionSet
+from slasshy_rpc.options.values import Layer, Normal, OptionSet, parse_value
 from slasshy_rpc.protocols.base import Request
 from slasshy_rpc.session.download import Download, Ending, Family
 from slasshy_rpc.values import FileView, Snapshot, Status, UriView
 
 Plain = dict[str, Any]
+
+_MOST_SHARED = 1000
+
+#: What a row that is none raises.
+UNREADABLE = (ValueError, KeyError, TypeError, IndexError, OptionError)
 
 #: Keys of the JSON for the fields of a Family.
 _FAMILY = {"following": "following", "belongsTo": "belongs_to", "followedBy": "followed_by"}
@@ -67,12 +72,18 @@ def entry_text(kept: Facts) -> str:
 
 
 def result_text(kept: Facts, end: End, *, keep_urls: bool) -> str:
-    """A finished one, without secret options; its URIs without userinfo and query values unless ``keep_urls``."""
-    shown = _as_it_is if keep_urls else redact
+    """One that has ended: with all that a new attempt needs if it has failed.
+
+    Others are written without secret options, and with URIs without userinfo and query values unless ``keep_urls``.
+    """
+    failed = end.status is Status.ERROR
+    shown = _as_it_is if keep_urls or failed else redact
     options = kept.request.options
-    own = {name: value for name, value in options.own().items() if not TABLE[name].secret} if _has_own(options) else {}
-    if not keep_urls and isinstance(referer := own.get("referer"), str):
-        own["referer"] = redact(referer)
+    own = options.own() if _has_own(options) else {}
+    if not failed:
+        own = {name: value for name, value in own.items() if not TABLE[name].secret}
+        if isinstance(referer := own.get("referer"), str):
+            own["referer"] = shown(referer)
     plain: Plain = {
         "uris": [shown(uri) for uri in kept.request.uris],
         "options": own,
@@ -86,19 +97,22 @@ def result_text(kept: Facts, end: End, *, keep_urls: bool) -> str:
 
 
 class Reader:
-    """Makes Downloads of rows, below the global ``options``. Equal texts of many rows are one in memory."""
+    """Makes Downloads of rows, below the global ``options``. Equal values of many rows are one in memory.
+
+    What a row needs and does not have raises one of UNREADABLE.
+    """
 
     def __init__(self, options: OptionSet) -> None:
         self._options = options
-        self._shared: dict[Normal, Normal] = {}
+        self._shared: dict[tuple[str, Normal], Normal] = {}
 
     def entry(self, gid: str, status: Status, text: str) -> tuple[Download, str]:
-        """An unfinished one and the path it had. Raises ValueError, KeyError or TypeError for a row that is none."""
+        """An unfinished one and the path it had."""
         plain = _plain(text)
         return self._download(gid, status, plain), str(plain.get("path", ""))
 
     def result(self, gid: str, text: str) -> Download:
-        """A finished one; raises as ``entry`` does."""
+        """A finished one."""
         plain = _plain(text)
         download = self._download(gid, Status(plain["status"]), plain)
         if not download.stopped:
@@ -107,7 +121,7 @@ class Reader:
         return download
 
     def _download(self, gid: str, status: Status, plain: Plain) -> Download:
-        own = {sys.intern(name): self._value(value) for name, value in plain["options"].items() if name in TABLE}
+        own = {name: self._value(name, value) for name, value in plain["options"].items() if name in TABLE}
         options = self._options.derive(own, Layer.OWN)
         download = Download(gid, Request(tuple(plain["uris"]), options, bool(plain.get("trusted"))), status)
         if "last" in plain:
@@ -117,9 +131,17 @@ class Reader:
             download.family = Family(followed_by=followed_by, **{field: str(gid) for field, gid in family.items()})
         return download
 
-    def _value(self, value: str | list[str]) -> Normal:
-        normal = value if isinstance(value, str) else tuple(value)
-        return self._shared.setdefault(normal, normal) if len(self._shared) < 1000 else normal
+    def _value(self, name: str, value: str | list[str]) -> Normal:
+        key = (name, value if isinstance(value, str) else tuple(value))
+        known = self._shared.get(key)
+        if known is None:
+            option, compat = TABLE[name], self._options.flag("compat")
+            known = value if isinstance(value, str) else tuple(value)
+            for text in (known,) if isinstance(known, str) else known:
+                parse_value(option, text, compat=compat)  # raises OptionError for what is no value any more
+            if len(self._shared) < _MOST_SHARED:
+                self._shared[key] = known
+        return known
 
 
 def _has_own(options: OptionSet) -> bool:

@@ -238,12 +238,12 @@ class Session:
 
     def restore(self, unfinished: Iterable[tuple[Download, float]], results: Iterable[Download]) -> None:
         """Take over, before anything is added, what the store has kept: in order, with the ranks that it knows."""
-        for download in results:
-            self.results.restore(download)
-            self._downloads[download.gid] = download
         for download, rank in unfinished:
-            self.queue.restore(download, rank)
             self._downloads[download.gid] = download
+            self.queue.restore(download, rank)
+        for download in results:
+            self._downloads[download.gid] = download
+            self.results.restore(download)
 
     def recall(self, paths: Mapping[str, str]) -> None:
         """Keep the paths that GIDs had in an earlier process for those of them that are here and still belong there."""

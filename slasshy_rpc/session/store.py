@@ -149,9 +149,11 @@ class HistoryFile:
             self._move_aside(str(error))
             self._db = self._opened()
 
-    def read(self, visit: Callable[[Iterator[EntryRow], Iterator[ResultRow]], None], results: int) -> None:
-        """Call ``visit`` with what there is: the unfinished in their order, those that ran at the front;
-        and the newest ``results`` finished ones, oldest first. A file that turns out to be damaged is moved aside.
+    def read(self, visit: Callable[[Iterator[EntryRow], Iterator[ResultRow]], None], results: int) -> bool:
+        """Call ``visit`` with what there is: the unfinished in their order, those that ran at the front; and the newest
+        ``results`` finished ones, oldest first.
+
+        A file that turns out to be damaged is moved aside; False says so.
         """
         try:
             self._tidy(self._ready())
@@ -168,6 +170,8 @@ class HistoryFile:
                 raise
             self._move_aside(str(error))
             self._db = self._opened()
+            return False
+        return True
 
     # -- from the event loop's thread ------------------------------------------------------------------------------
 
