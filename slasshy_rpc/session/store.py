@@ -99,6 +99,8 @@ _PROBE: Note = (Kind.FORGET, "")
 EntryRow = tuple[str, str, float, str]
 #: gid, seconds since 1970, JSON text.
 ResultRow = tuple[str, int, str]
+#: Takes the entries and the results as they are read.
+Visit = Callable[[Iterator[EntryRow], Iterator[ResultRow]], None]
 
 
 class HistoryFile:
@@ -149,7 +151,7 @@ class HistoryFile:
             self._move_aside(str(error))
             self._db = self._opened()
 
-    def read(self, visit: Callable[[Iterator[EntryRow], Iterator[ResultRow]], None], results: int) -> bool:
+    def read(self, visit: Visit, results: int) -> bool:
         """Call ``visit`` with what there is: the unfinished in their order, those that ran at the front; and the newest
         ``results`` finished ones, oldest first.
 

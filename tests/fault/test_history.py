@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.support.behaviour import Behaviour
 from tests.support.origin import Origin
-from tests.support.process import GLANCE, PATIENCE, Server
+from tests.support.process import GLANCE, PATIENCE, Command, Server, free_port
 
 KEYS = ["gid", "status"]
 COUNT = 300
@@ -52,3 +52,20 @@ def until_stopped(server: Server, count: int) -> None:
     while len(server.call("aria2.tellStopped", 0, count)) < count:
         assert time.monotonic() < end, "they do not end"
         time.sleep(GLANCE)
+
+
+def test_a_second_process_leaves_the_history_alone(tmp_path: Path, origin: Origin) -> None:
+    slow = origin.serve("/slow2", length=1 << 20, behaviour=Behaviour(rate=1000))
+    quick = origin.serve("/quick2", length=1000)
+    state = f"--state-dir={tmp_path / 's'}"
+    with Server(f"--dir={tmp_path}", state) as server:
+        gid = server.add(slow)
+        with Command("--enable-rpc", f"--rpc-listen-port={free_port()}", f"--dir={tmp_path}", state, quick) as command:
+            command.hears("Download complete")
+            assert command.stop() == 0
+            assert "No history is kept" in command.said
+        server.call("slasshy.getHistory", 0, 1)
+        server.kill()
+    with Server(f"--dir={tmp_path}", state) as server:
+        assert [one["gid"] for one in server.call("aria2.tellActive", KEYS)] == [gid]
+        assert server.call("slasshy.getHistory", 0, 9) == []
