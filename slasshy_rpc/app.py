@@ -34,7 +34,7 @@ from slasshy_rpc.options.files import Entry
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.web import Web
 from slasshy_rpc.session.download import Download
-from slasshy_rpc.session.ledger import Ledger
+from slasshy_rpc.session.history import History
 from slasshy_rpc.session.session import Session
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class App:
             loop.add_signal_handler(number, self._signalled)
         server = self._start.mode is Mode.SERVER
         state = self._state_dir(server=server)
-        ledger = self._history(state)
+        history = self._history(state)
         receiver = Receiver(Engine())
         try:
             pace = Pace(self._options.integer("max-overall-download-limit"))
@@ -104,15 +104,15 @@ class App:
                 reserved=server_files(self._options),
                 pausing=self._start.rpc,
                 waiting=True,
-                store=ledger,
+                store=history,
                 options_changed=logs.reconfigure,
             )
             api = Api(session, features=FEATURES, halt=self._halt)
             owners: dict[str, str] = {}
-            if ledger is not None:
-                remembered = ledger.load(session.restore)
+            if history is not None:
+                remembered = history.load(session.restore)
                 self._settled, owners = remembered.settled, remembered.paths
-                ledger.start(lambda: _unfinished(session))
+                history.start(lambda: _unfinished(session))
             if state is not None and (server or self._listed):
                 await asyncio.to_thread(livemap.prune, state / "live")
                 owners |= await asyncio.to_thread(livemap.owners, state / "live")
@@ -124,8 +124,8 @@ class App:
             return api.exit_code() or failed
         finally:
             receiver.close()
-            if ledger is not None:
-                await asyncio.to_thread(ledger.close)
+            if history is not None:
+                await asyncio.to_thread(history.close)
             if self._lock >= 0:
                 os.close(self._lock)
             # All is saved. What is left takes a moment, in which a signal would only spoil the exit code.
@@ -192,17 +192,17 @@ class App:
         given, saved = self._start.input_file, self._options.text("save-session")
         return bool(given and saved) and os.path.realpath(given or "") == os.path.realpath(saved or "")
 
-    def _history(self, state: Path | None) -> Ledger | None:
+    def _history(self, state: Path | None) -> History | None:
         """What keeps the queue and the results; None where that is not wanted or cannot be had."""
         if state is None or self._lock < 0 or self._start.compat or not self._options.flag("history"):
             return None
-        ledger = Ledger(state, self._options)
+        history = History(state, self._options)
         try:
-            ledger.open()
+            history.open()
         except (OSError, sqlite3.Error) as error:
             log.error("There is no history: %s cannot be used (%s).", state, error)
             return None
-        return ledger
+        return history
 
     @staticmethod
     async def _first(*waits: Coroutine[Any, Any, Any]) -> None:

@@ -27,7 +27,7 @@ from slasshy_rpc.session import gid, halt, uris
 from slasshy_rpc.session.download import Download, Ending, Family, Intent, Run, fresh_uris, place, with_mirrors
 from slasshy_rpc.session.events import Events
 from slasshy_rpc.session.export import Kept
-from slasshy_rpc.session.ledger import NoStore, Store
+from slasshy_rpc.session.history import NoStore, Store
 from slasshy_rpc.session.queue import Queue, Whence
 from slasshy_rpc.session.request import made, protocol_for
 from slasshy_rpc.session.results import Results, verdict

@@ -12,7 +12,7 @@ from slasshy_rpc.plan.split import first_cut
 LENGTH = 1000
 
 
-class Ledger(RuleBasedStateMachine):
+class History(RuleBasedStateMachine):
     """Random work on one ledger."""
 
     ledger: SegmentMap
@@ -79,7 +79,7 @@ class Ledger(RuleBasedStateMachine):
         assert ledger.complete == (len(self.done) == LENGTH)
 
 
-TestLedger = Ledger.TestCase
+TestLedger = History.TestCase
 
 
 def test_a_plan_must_be_the_free_bytes() -> None:

@@ -21,7 +21,7 @@ from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.session import queue as queue_module
 from slasshy_rpc.session import store as store_module
 from slasshy_rpc.session.download import Download
-from slasshy_rpc.session.ledger import Ledger
+from slasshy_rpc.session.history import History
 from slasshy_rpc.session.store import NAME, HistoryFile, Kind
 from tests.support.fake_protocol import Stage, close_all, options, turns, until
 
@@ -35,22 +35,22 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Life:
-    """One process: a Stage above a Ledger in ``folder``."""
+    """One process: a Stage above a History in ``folder``."""
 
     def __init__(self, folder: Path, given: OptionSet) -> None:
-        self.ledger = Ledger(folder, given)
-        self.ledger.open()
-        self.stage = Stage(given, store=self.ledger)
+        self.history = History(folder, given)
+        self.history.open()
+        self.stage = Stage(given, store=self.history)
         session = self.stage.session
-        self.paths = self.ledger.load(session.restore).paths
-        self.ledger.start(lambda: [(one, "") for one in [*session.active, *session.queue]])
+        self.paths = self.history.load(session.restore).paths
+        self.history.start(lambda: [(one, "") for one in [*session.active, *session.queue]])
 
     def queued(self) -> list[tuple[str, str, tuple[str, ...], object]]:
         return [(d.gid, d.status.value, d.request.uris, d.options.own()) for d in self.stage.session.queue]
 
     async def end(self) -> None:
         """As after kill -9, once all is committed: the session is not told to end."""
-        await asyncio.to_thread(self.ledger.close)
+        await asyncio.to_thread(self.history.close)
 
 
 async def test_queue_options_and_results_come_back(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What the session tells about its Downloads so that they outlive the process, and who listens.
 
-Owns: the calls of a Store, the one that keeps nothing, and the Ledger that turns each call into a note for the history.
+Owns: the calls of a Store, the one that keeps nothing, and the one that turns each call into a note for the file.
 Never: waiting for a disk; every call returns at once.
 """
 
@@ -122,7 +122,7 @@ class Remembered:
     settled: set[str] = field(default_factory=set)
 
 
-class Ledger:
+class History:
     """The Store that writes to the history in ``folder``. ``options`` is the global set."""
 
     def __init__(self, folder: Path, options: OptionSet) -> None:

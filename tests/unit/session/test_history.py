@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from slasshy_rpc.options.values import OptionSet
-from slasshy_rpc.session import ledger as ledger_module
+from slasshy_rpc.session import history as history_module
 from slasshy_rpc.session import store as store_module
-from slasshy_rpc.session.ledger import Ledger
+from slasshy_rpc.session.history import History
 from slasshy_rpc.session.store import NAME, EntryRow, HistoryFile, ResultRow, Visit
 from tests.support.fake_protocol import Stage, options, turns, until
 
@@ -22,41 +22,41 @@ class Life:
 
     def __init__(self, folder: Path, given: OptionSet | None = None) -> None:
         given = given or options(max_concurrent_downloads="1")
-        self.ledger = Ledger(folder, given)
-        self.ledger.open()
-        self.stage = Stage(given, store=self.ledger, waiting=True)
+        self.history = History(folder, given)
+        self.history.open()
+        self.stage = Stage(given, store=self.history, waiting=True)
         self.session = self.stage.session
-        self.paths = self.ledger.load(self.session.restore).paths
+        self.paths = self.history.load(self.session.restore).paths
 
     def go(self) -> None:
         claims = self.session.claims
-        self.ledger.start(lambda: [(one, claims.path_of(one.gid)) for one in self.session.queue])
+        self.history.start(lambda: [(one, claims.path_of(one.gid)) for one in self.session.queue])
 
     def gids(self) -> list[str]:
         return [one.gid for one in self.session.queue]
 
     async def end(self) -> None:
-        await asyncio.to_thread(self.ledger.close)
+        await asyncio.to_thread(self.history.close)
 
 
 async def test_who_adds_faster_than_the_disk_writes_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_module, "CROWD", 10)
+    monkeypatch.setattr(history_module, "CROWD", 10)
     life = Life(tmp_path)
     stage = life.stage
     for _ in range(11):
         life.session.add(["http://127.0.0.1/f"], {})  # nobody writes yet
-    assert life.ledger.crowded
+    assert life.history.crowded
     adding = asyncio.ensure_future(stage.call("addUri", ["http://127.0.0.1/f"]))
     assert len(await asyncio.wait_for(stage.call("tellWaiting", 0, 99), 1)) == 12  # looking need not wait
     assert not adding.done()
     life.go()
     assert len(await asyncio.wait_for(adding, 10)) == 16
-    assert life.ledger._file.behind < 11
+    assert life.history._file.behind < 11
     await life.end()
 
 
 async def test_nobody_waits_for_a_disk_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_module, "CROWD", 10)
+    monkeypatch.setattr(history_module, "CROWD", 10)
     monkeypatch.setattr(store_module, "RETRY", 0.01)
     life = Life(tmp_path)
     full = [True]
@@ -71,7 +71,7 @@ async def test_nobody_waits_for_a_disk_that_takes_nothing(tmp_path: Path, monkey
     life.go()
     gids = [await asyncio.wait_for(life.stage.call("addUri", ["http://127.0.0.1/f"]), 10) for _ in range(30)]
     full[0] = False
-    await until(lambda: not life.ledger._file.behind)
+    await until(lambda: not life.history._file.behind)
     await life.end()
     assert Life(tmp_path).gids() == gids
 
@@ -91,7 +91,7 @@ async def test_a_file_spoilt_while_it_is_used_is_replaced_by_the_whole_queue(
         file.seek(4096)
         file.write(b"\xff" * (path.stat().st_size - 4096))
     gids += [await life.stage.add(out="y" * 300) for _ in range(200)]
-    await until(lambda: (tmp_path / f"{NAME}.damaged-1").exists() and not life.ledger._file.behind)
+    await until(lambda: (tmp_path / f"{NAME}.damaged-1").exists() and not life.history._file.behind)
     await life.end()
     assert "a new one begins" in caplog.text
     assert Life(tmp_path).gids() == gids
