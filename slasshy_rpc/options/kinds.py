@@ -414,14 +414,14 @@ class HeadTail(Kind):
 
 
 class Optimize(Kind):
-    """``true``, ``false`` or a pair of coefficients ``A:B``, which aria2 shows as ``true``."""
+    """``true``, ``false`` or a pair of coefficients ``A:B``, which is shown as ``true``."""
 
     __slots__ = ()
     argument = "optional"
     values = "true, false, A:B"
 
     def parse(self, name: str, raw: str) -> str:
-        """``true`` or ``false``."""
+        """``true``, ``false`` or the pair."""
         if raw in ("", "true", "false"):
             return raw or "true"
         first, colon, second = raw.partition(":")
@@ -435,11 +435,11 @@ class Optimize(Kind):
                 float(number)
             except ValueError:
                 raise OptionError(name, f"Bad number '{_shown(number)}'") from None
-        return "true"
+        return raw
 
-    def decode(self, text: str) -> bool:
-        """True for ``true``."""
-        return text == "true"
+    def shown(self, text: str) -> str:
+        """What RPC shows of a value."""
+        return "false" if text == "false" else "true"
 
 
 def home() -> str:

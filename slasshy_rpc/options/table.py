@@ -259,8 +259,8 @@ _add(
     Option("max-concurrent-downloads", Number(1), "5", GLOBAL, "basic",
         "Run at most N downloads at once; the others wait in the queue.", short="j", metavar="N"),
     Option("optimize-concurrent-downloads", Optimize(), "false", GLOBAL, "advanced",
-        "Choose the number of downloads at once by the speed seen.", metavar="true|false|A:B",
-        accepted="waits for that measurement; max-concurrent-downloads counts"),
+        "Run A + B*log10(Mbit/s) downloads at once, by the speed of the last seconds and up to "
+        "max-concurrent-downloads; true stands for 5:25.", metavar="true|false|A:B"),
     Option("force-sequential", BOOL, None, NOWHERE, "basic",
         "Make each URI of the command line a download of its own, instead of taking them all as mirrors of one file.",
         short="Z"),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeVar, cast
 
 from slasshy_rpc.errors import OptionError
-from slasshy_rpc.options.kinds import Bool, Lines, Value
+from slasshy_rpc.options.kinds import Bool, Lines, Optimize, Value
 from slasshy_rpc.options.table import TABLE, Option, Scope, State
 
 _T = TypeVar("_T")
@@ -25,6 +25,9 @@ Normal = str | tuple[str, ...]
 
 #: A value, or what finds it when it is asked for: some defaults depend on the machine.
 Stored = Normal | Callable[[], str]
+
+#: What is not shown as it was given.
+_DISGUISED = {option.name: option.kind for option in TABLE.values() if isinstance(option.kind, Optimize)}
 
 _NAMES: dict[tuple[str, ...], tuple[str, ...]] = {}
 
@@ -135,7 +138,7 @@ class OptionSet:
     def items_for_rpc(self, scope: Scope) -> dict[str, str]:
         """What aria2.getOption (Scope.NEW) or aria2.getGlobalOption (Scope.GLOBAL) shows, in the table's order."""
         merged = self._merged(Layer.DEFAULT)
-        return {name: _wire(merged[name]) for name in _SHOWN[scope] if name in merged}
+        return {name: _wire(name, merged[name]) for name in _SHOWN[scope] if name in merged}
 
     def items_for_session(self) -> Iterator[tuple[str, str]]:
         """The lines of a session file's entry, in the table's order, without gid and pause.
@@ -181,10 +184,11 @@ def _values(own: Mapping[str, Stored]) -> Stored | tuple[Stored, ...]:
     return values[0] if len(values) == 1 else values
 
 
-def _wire(value: Normal | Callable[[], str]) -> str:
+def _wire(name: str, value: Stored) -> str:
     if isinstance(value, tuple):
         return "\n".join(value) + "\n"
-    return value() if callable(value) else value
+    text = value() if callable(value) else value
+    return text if name not in _DISGUISED else _DISGUISED[name].shown(text)
 
 
 def _decoded(name: str, value: str, shape: type[_T]) -> _T:

@@ -31,6 +31,7 @@ from slasshy_rpc.session.history import NoStore, Store
 from slasshy_rpc.session.queue import Queue, Whence
 from slasshy_rpc.session.request import made, protocol_for
 from slasshy_rpc.session.results import Results, verdict
+from slasshy_rpc.session.slots import Slots
 from slasshy_rpc.session.textfile import Contents, TextFile
 from slasshy_rpc.values import Event, Status
 
@@ -83,6 +84,7 @@ class Session:
         self._fill_planned = False
         self._waiting = waiting
         self._held = 0
+        self._slots = Slots(self._active)
         self._closing = False
         self._kept = Kept()
         self._idle: list[asyncio.Future[None]] = []
@@ -394,10 +396,12 @@ class Session:
         """Start Downloads while there are slots, and tell who waits for the end if nothing is left."""
         self._fill_planned = False
         if not self._waiting and not self._held and not self._closing:
-            slots = self.options.integer("max-concurrent-downloads") - len(self._active)
-            while slots > 0 and (download := self.queue.first_startable()) is not None:
+            room = self._slots.most(self.options) - len(self._active)
+            while room > 0 and (download := self.queue.first_startable()) is not None:
                 self._begin(download)
-                slots -= 1
+                room -= 1
+            if self._active and self.queue.startable:
+                self._slots.look_again(self.options, self._plan_fill)
         if self._is_idle():
             waiters, self._idle = self._idle, []
             for waiter in waiters:

@@ -49,7 +49,7 @@ def read(name: str, raw: str) -> Normal:
         ("select-file", "1-3, 5", "1-3, 5"),
         ("listen-port", "6881-6890,7000", "6881-6890,7000"),
         ("bt-prioritize-piece", "head=32M,tail", "head=32M,tail"),
-        ("optimize-concurrent-downloads", "1.5:2.50", "true"),
+        ("optimize-concurrent-downloads", "1.5:2.50", "1.5:2.50"),
         ("optimize-concurrent-downloads", "", "true"),
         ("dht-entry-point", "a:1", "a:1"),
         ("header", "A: b\nC: d", ("A: b", "C: d")),
