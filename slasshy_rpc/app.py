@@ -141,8 +141,12 @@ class App:
         The session is saved only if the start succeeded: it would not be whole.
         """
         from slasshy_rpc.cli.announce import Announcer
+        from slasshy_rpc.cli.hooks import Hooks
 
         async with contextlib.AsyncExitStack() as stack:
+            hooks = Hooks(self._options, api.row)
+            stack.push_async_callback(asyncio.to_thread, hooks.close)
+            session.events.subscribe(hooks)  # before RPC: commands come before notifications, as in aria2
             # Before RPC opens: an early saveSession must not write a file without them.
             failed = await self._add_entries(session)
             session.recall(owners)

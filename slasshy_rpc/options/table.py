@@ -177,7 +177,6 @@ _BITTORRENT = "waits for BitTorrent"
 _METALINK = "waits for Metalink"
 _BITTORRENT_METALINK = "waits for BitTorrent and Metalink"
 _FTP = "waits for FTP"
-_HOOKS = "waits for hooks"
 _PROXIES = "waits for proxy support"
 _NO_PROXY = "proxies are not there yet; nothing is sent past a proxy that was asked for"
 
@@ -337,15 +336,16 @@ _add(
         "Use URIs again when all of them have been used and the download is not finished.",
         accepted="a URI serves as many connections as are allowed, and again after a failure"),
     Option("on-download-start", Path("/path/to/command"), None, NOWHERE, "advanced hook",
-        "Run COMMAND when a download starts.", metavar="COMMAND", accepted=_HOOKS),
+        "Run COMMAND when a download starts, with its GID, the number of its files and the path of the first.",
+        metavar="COMMAND"),
     Option("on-download-pause", Path("/path/to/command"), None, NOWHERE, "advanced hook",
-        "Run COMMAND when a download is paused.", metavar="COMMAND", accepted=_HOOKS),
+        "Run COMMAND when a download is paused.", metavar="COMMAND"),
     Option("on-download-stop", Path("/path/to/command"), None, NOWHERE, "advanced hook",
-        "Run COMMAND when a download has stopped.", metavar="COMMAND", accepted=_HOOKS),
+        "Run COMMAND when a download has ended, unless its kind of end has a command of its own.", metavar="COMMAND"),
     Option("on-download-complete", Path("/path/to/command"), None, NOWHERE, "advanced hook",
-        "Run COMMAND when a download is complete.", metavar="COMMAND", accepted=_HOOKS),
+        "Run COMMAND when a download is complete.", metavar="COMMAND"),
     Option("on-download-error", Path("/path/to/command"), None, NOWHERE, "advanced hook",
-        "Run COMMAND when a download has failed.", metavar="COMMAND", accepted=_HOOKS),
+        "Run COMMAND when a download has failed.", metavar="COMMAND"),
     Option("interface", Text("interface, IP address, hostname"), None, NOWHERE, "advanced",
         "Send from this interface, address or host name.", metavar="INTERFACE",
         refused="choosing the network interface is not there yet; nothing is sent rather than from another address"),
