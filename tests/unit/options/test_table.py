@@ -52,7 +52,7 @@ def _order(state: State) -> int:
 def test_help_by_tag_and_by_word() -> None:
     hooks = help_text("#hook", program="slasshy-rpc", compat=False)
     assert hooks.count("--on-") == 6
-    assert "No effect yet: waits for hooks." in hooks
+    assert "No effect yet: waits for BitTorrent." in hooks
     both = help_text("max-conn", program="aria2c", compat=True)
     assert "-x, --max-connection-per-server=NUM" in both
     assert "Possible Values: 1-16" in both
