@@ -11,6 +11,7 @@ import fcntl
 import gc
 import logging
 import os
+import resource
 import secrets
 import signal
 import sqlite3
@@ -59,7 +60,21 @@ def run(start: Invocation) -> int:
     listed = list(start.listed_entries(warnings))
     for warning in warnings:
         log.warning("%s", warning)
+    _allow_open_files(start.options.integer("rlimit-nofile"))
     return _run_on_uvloop(App(start, listed).run())
+
+
+def _allow_open_files(wanted: int) -> None:
+    """Raise the soft limit of open files, if that is more and the system allows it (aria2 manual, --rlimit-nofile)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or wanted <= soft:
+        return
+    try:
+        if hard != resource.RLIM_INFINITY and wanted > hard:
+            raise ValueError(f"{hard} is the most")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError) as error:  # macOS has a bound of its own below an unlimited one
+        log.warning("--rlimit-nofile=%d is not possible here: %s", wanted, error)
 
 
 def _run_on_uvloop(main: Coroutine[Any, Any, int]) -> int:

@@ -425,7 +425,7 @@ _add(
     Option("pause-metadata", BOOL, "false", EACH, "advanced rpc",
         "Pause what a torrent, magnet link or Metalink file begets.", accepted=_BITTORRENT_METALINK),
     Option("rlimit-nofile", Number(1), "1024", NOWHERE, "advanced",
-        "Raise the limit of open files to NUM.", metavar="NUM", accepted="the limit that the system gives is kept"),
+        "Raise the limit of open files to NUM, if the system allows so many.", metavar="NUM"),
     Option("min-tls-version", Enum("TLSv1.1", "TLSv1.2", "TLSv1.3"), "TLSv1.2", NOWHERE, "advanced",
         "Speak no version of TLS that is older, with servers and as a server of RPC.", metavar="VERSION"),
     Option("socket-recv-buffer-size", Size(0, 16777216), "0", NOWHERE, "advanced",
