@@ -15,7 +15,7 @@ import resource
 import secrets
 import signal
 import sqlite3
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from slasshy_rpc.api.methods import Api
 from slasshy_rpc.api.paths import server_files
 from slasshy_rpc.cli import logs
 from slasshy_rpc.cli.arguments import Invocation, Mode
+from slasshy_rpc.cli.background import detach, until_gone
 from slasshy_rpc.cli.readout import Readout
 from slasshy_rpc.disk import livemap
 from slasshy_rpc.errors import DiskError, UsageError
@@ -61,7 +62,8 @@ def run(start: Invocation) -> int:
     for warning in warnings:
         log.warning("%s", warning)
     _allow_open_files(start.options.integer("rlimit-nofile"))
-    return _run_on_uvloop(App(start, listed).run())
+    started = detach() if start.options.flag("daemon") else None
+    return _run_on_uvloop(App(start, listed, started).run())
 
 
 def _allow_open_files(wanted: int) -> None:
@@ -84,12 +86,13 @@ def _run_on_uvloop(main: Coroutine[Any, Any, int]) -> int:
 
 
 class App:
-    """One process from its start to its exit code."""
+    """One process from its start to its exit code. ``started`` is called when nothing can keep it from starting."""
 
-    def __init__(self, start: Invocation, listed: list[Entry]) -> None:
+    def __init__(self, start: Invocation, listed: list[Entry], started: Callable[[], None] | None = None) -> None:
         self._start = start
         self._listed = listed
         self._options = start.options
+        self._started = started
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
         self._signals = 0
@@ -169,7 +172,10 @@ class App:
                 await self._open_rpc(api, stack)
             session.events.subscribe(Announcer(api.row))
             session.start()
+            if self._started is not None:
+                self._started()
             showing = asyncio.create_task(readout.run())
+            watching = asyncio.create_task(self._watch(self._options.text("stop-with-process")))
             try:
                 if seconds := self._options.integer("stop"):
                     asyncio.get_running_loop().call_later(seconds, self._stop.set)
@@ -182,6 +188,7 @@ class App:
             finally:
                 await session.close(hurry=self._force)
                 showing.cancel()
+                watching.cancel()
         return failed
 
     async def _open_rpc(self, api: Api, stack: contextlib.AsyncExitStack) -> None:
@@ -204,6 +211,13 @@ class App:
         failed = await intake.add_own(self._start.own_entries())
         listed, self._listed = self._listed, []
         return await intake.add_listed(listed, trusted=not self._own_session) or failed
+
+    async def _watch(self, pid: str | None) -> None:
+        """End in good order when the process that stop-with-process names has ended."""
+        if pid is not None:
+            await until_gone(int(pid))
+            log.log(logs.NOTICE, "Process %s has ended, and so does this one.", pid)
+            self._halt(False)
 
     @property
     def _own_session(self) -> bool:

@@ -216,8 +216,7 @@ _add(
         "Use N connections for one file, spread over its URIs. See also --max-connection-per-server and "
         "--min-split-size.", compat_default="5", short="s", metavar="N"),
     Option("daemon", BOOL, "false", NOWHERE, "advanced",
-        "Go to the background at start.", short="D",
-        refused="going to the background is not there yet; use a service manager, or nohup slasshy-rpc ... &"),
+        "Go to the background once everything has started.", short="D"),
     Option("referer", TEXT, None, EACH, "http",
         "Send REFERER as the Referer header; * stands for the URI itself.", metavar="REFERER"),
     Option("lowest-speed-limit", SIZE, "0", EACH, "http ftp",
@@ -402,7 +401,7 @@ _add(
     Option("checksum", Checksum(), None, SINGLE, "http ftp checksum",
         "Check the finished file against this digest.", metavar="TYPE=DIGEST"),
     Option("stop-with-process", Number(0), None, NOWHERE, "advanced",
-        "Stop when process PID has ended.", metavar="PID", accepted="waits for watching other processes"),
+        "Stop when process PID has ended.", metavar="PID"),
     Option("enable-mmap", BOOL, "false", EACH, "advanced experimental",
         "Map files into memory.", accepted="the engine writes from buffers of its own"),
     Option("force-save", BOOL, "false", LIVELY, "advanced",
