@@ -132,6 +132,10 @@ class Api:
         result = method(params)
         return await result if asyncio.iscoroutine(result) else result
 
+    async def settled(self) -> None:
+        """Returns when what was paused or removed has halted; a moment at most."""
+        await self._session.halting.settled()
+
     def events(self) -> Events:
         """Where state events are heard."""
         return self._session.events
