@@ -140,6 +140,10 @@ class Api:
             await store.room()
         return result
 
+    async def settled(self) -> None:
+        """Returns when what was paused or removed has halted; a moment at most."""
+        await self._session.halting.settled()
+
     def events(self) -> Events:
         """Where state events are heard."""
         return self._session.events

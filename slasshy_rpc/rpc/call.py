@@ -65,6 +65,9 @@ class Api(Protocol):
         A list of more than 256 entries may be a sequence that makes each of them when it is asked for.
         """
 
+    def settled(self) -> Awaitable[None]:
+        """Returns when what earlier calls have paused or removed has halted, or a moment later."""
+
     def events(self) -> Events:
         """Where the session's state events are heard."""
 
@@ -82,12 +85,13 @@ class Visit:
     """What one message showed about who sent it: whether a token was right, and different ones that were not.
 
     A missing token counts as one that was wrong; not more than ``MOST_TOKENS`` are kept. ``answered`` is how many bytes
-    of answer there are so far, where a message holds several calls.
+    of answer there are so far, where a message holds several calls. ``settled``: its calls have begun.
     """
 
     authorised: bool = False
     wrong_tokens: set[str] = field(default_factory=set)
     answered: int = 0
+    settled: bool = False
 
 
 class Fault(dict[str, object]):
@@ -134,6 +138,9 @@ async def dispatch(api: Api, secret: str | None, call: Call, visit: Visit, pack:
         given = token if isinstance(token, str) and token.startswith(TOKEN) else None
         if secret is not None:
             _admit(given, secret, visit)
+        if not visit.settled:  # aria2 has halted a download before it hears the next message, not the next call
+            visit.settled = True
+            await api.settled()
         return await api.call(method, params if given is None else params[1:])
     except Exception as error:
         raise as_answer(error, method) from error

@@ -73,6 +73,7 @@ class Session:
         self.queue = Queue(self.store.renumbered)
         self.results = Results()
         self.claims = Claims(reserved)
+        self.halting = halt.Halting()
         self._protocols = protocols
         self._pace = pace
         self._live_dir = live_dir
@@ -156,7 +157,7 @@ class Session:
     def remove(self, download: Download) -> None:
         """Stop an active one for good; forget a queued one without a trace. Raises RpcError for a stopped one."""
         if download.run is not None:
-            download.run.stop(Intent.REMOVE)
+            self.halting.stop(download.run, Intent.REMOVE)
         elif download.block is not None:
             self.queue.remove(download)
             del self._downloads[download.gid]
@@ -173,7 +174,7 @@ class Session:
         """
         run = download.run
         if run is not None and (run.intent in (Intent.NONE, Intent.RESTART) or (force and run.intent is Intent.PAUSE)):
-            run.stop(Intent.PAUSE)
+            self.halting.stop(run, Intent.PAUSE)
         elif download.block is not None and download.status is Status.WAITING:
             self._restate(download, Status.PAUSED)
             self._plan_fill()
@@ -200,7 +201,7 @@ class Session:
         """Pause everything that can be paused; nothing is started meanwhile."""
         for download in self.active:
             if download.run is not None and download.run.intent in (Intent.NONE, Intent.RESTART):
-                download.run.stop(Intent.PAUSE)
+                self.halting.stop(download.run, Intent.PAUSE)
         await self._restate_all(Status.WAITING, Status.PAUSED)
 
     async def unpause_all(self) -> None:

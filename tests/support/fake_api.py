@@ -47,6 +47,9 @@ class FakeApi:
     def events(self) -> FakeEvents:
         return self._events
 
+    async def settled(self) -> None:
+        pass
+
     async def call(self, name: str, params: list[object]) -> object:
         self.called.append((name, params))
         match name:
