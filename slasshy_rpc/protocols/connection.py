@@ -51,7 +51,7 @@ class Connection:
         self._blame: DownloadError | None = None
         self._relieved = False
         if source is not None:
-            source.connections += 1
+            source.join()
 
     @property
     def position(self) -> int:
@@ -159,8 +159,7 @@ class Connection:
         source = self.crew.choose_source()
         if source is None:
             raise NoRoom
-        source.asked = True
-        source.connections += 1
+        source.join()
         self.source = self.last_source = source
         arrival = await self.crew.opener.open(source, segment.position, segment.end)
         try:
@@ -183,7 +182,7 @@ class Connection:
 
     def _leave_source(self) -> None:
         if self.source is not None:
-            self.source.connections -= 1
+            self.source.leave()
             self.source = None
 
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import email.utils
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
@@ -31,8 +31,8 @@ from slasshy_rpc.protocols.base import Outcome, Workplace
 from slasshy_rpc.protocols.connection import transfer_error
 from slasshy_rpc.protocols.crew import Crew, Limits, too_slow
 from slasshy_rpc.protocols.localfile import FileRules, LocalFile, foresee
-from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, RangeRefused, SourceChanged
-from slasshy_rpc.values import FileView, ServerView, Snapshot, UriView
+from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, Openings, RangeRefused, SourceChanged
+from slasshy_rpc.values import FileView, ServerView, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +68,12 @@ class SegmentedJob:
 
     def __init__(self, sources: list[Source], plan: Plan, place: Workplace, opener: Opener, receiver: Receiver) -> None:
         self._plan = plan
-        self._place = place
-        self._opener = opener
+        self.place = place
+        self._opener = Openings(opener)
         self._receiver = receiver
         self._sources = sources
         self._pace = _engine.Pace(plan.rate, place.pace)
-        self._crew = Crew(opener, receiver, sources, plan.limits, self._pace, place.pace)
+        self._crew = Crew(self._opener, receiver, sources, plan.limits, self._pace, place.pace)
         self._file: LocalFile | None = None
         self._begun = place.claims.path_of(place.gid)  # what an earlier Job of this Download was writing
         self._path = self._begun or (self._wish(plan.out) if plan.out else "")
@@ -95,9 +95,9 @@ class SegmentedJob:
                     await self._bring()
                     return Outcome()
                 except (SourceChanged, RangeRefused) as error:
-                    if self._file is None or fresh_starts >= self._starts(error):
-                        raise
-                    if not self._expendable(self._file, error):
+                    spent = fresh_starts >= self._starts(error)
+                    if self._file is None or spent or not self._expendable(self._file, error):
+                        self._exhaust(error)
                         raise
                     log.warning("%s Starting over.", error)
                     await self._start_over(self._file)
@@ -125,7 +125,7 @@ class SegmentedJob:
             piece_length=piece,
             num_pieces=pieces,
             bitfield=bits,
-            files=(FileView(self._path, length, whole, uris=self._uris()),),
+            files=(FileView(self._path, length, whole, uris=self.place.lines.views()),),
             servers=self._servers(),
             verified_length=self._verified,
         )
@@ -134,6 +134,25 @@ class SegmentedJob:
         """See ``Job.retune``: of what may change while running, only the speed limit means something here."""
         self._pace.rate = changed.integer("max-download-limit")
         return True
+
+    def change_uris(self, uris: Sequence[str]) -> None:
+        """See ``Job.change_uris``: a stream whose line stays is not touched."""
+        lines = self.place.lines
+        known, kept = {source.uri: source for source in self._sources}, frozenset(uris)
+        for uri, source in known.items():
+            if uri not in kept:
+                self._sources.remove(source)
+                self._opener.withdraw(source)
+                self._crew.withdraw(source)
+                if self._stream is not None and source.connections:
+                    self._stream.cancel()
+            elif not lines.has_failed(uri):
+                source.fault = None
+        self._sources += [Source.of(uri, lines) for uri in uris if uri not in known]
+        for uri in lines.orphans():
+            if uri in kept and (lines.next_up() not in kept or not self._crew.move(known[uri])):
+                lines.take(uri)
+        self._crew.welcome()
 
     # ---- its steps
 
@@ -190,8 +209,7 @@ class SegmentedJob:
             if source is None:
                 fault = next((s.fault for s in reversed(self._sources) if s.fault), SourceError("No URI available."))
                 raise fault.with_traceback(None)
-            source.asked = True
-            source.connections += 1
+            source.join()
             try:
                 return await self._opener.open(source, start, end), source
             except RangeRefused:
@@ -200,10 +218,10 @@ class SegmentedJob:
                 tries[source] = tries.get(source, 0) + 1
                 wait = self._patience(error, tries[source])
                 if wait is None:
-                    source.fault = error
+                    source.fail(error)
                 failed = source
             finally:
-                source.connections -= 1
+                source.leave()
             await asyncio.sleep(wait or 0)
 
     def _patience(self, error: DownloadError, tries: int) -> float | None:
@@ -220,7 +238,7 @@ class SegmentedJob:
 
     async def _prepare(self, facts: Facts) -> LocalFile:
         """Take the path and open the file there; a Job that is cancelled meanwhile has it to suspend."""
-        place, path = self._place, self._path
+        place, path = self.place, self._path
 
         def prepare() -> LocalFile:
             file = self._file = LocalFile.prepare(
@@ -269,7 +287,7 @@ class SegmentedJob:
                 arrival.channel, file.fd, 0, _engine.UNBOUNDED, pace=self._pace, timeout=self._plan.limits.timeout
             )
             self._stream = transfer
-            source.connections += 1
+            source.join()
             watching = asyncio.create_task(self._watch(transfer))
             try:
                 await self._receiver.settle(transfer, ended)
@@ -277,7 +295,7 @@ class SegmentedJob:
                 watching.cancel()
                 arrival.channel.close()
                 self._stream = None
-                source.connections -= 1
+                source.leave()
             if transfer.reason == _engine.COMPLETE:
                 self._length = transfer.position
                 await self._finish(file, arrival.facts, transfer.position)
@@ -286,7 +304,8 @@ class SegmentedJob:
             tries, self._slow = tries + 1, None
             wait = self._patience(error, tries)
             if wait is None:
-                source.fault, tries = error, 0
+                source.fail(error)
+                tries = 0
             await asyncio.sleep(wait or 0)
             arrival, source = await self._open_first(0, None)
             await self._off_loop(file.empty)
@@ -363,6 +382,12 @@ class SegmentedJob:
             return min(FRESH_STARTS, tries - 1)
         return FRESH_STARTS
 
+    def _exhaust(self, error: DownloadError) -> None:
+        """No Source can go on with what is there: none of them waits."""
+        for source in self._sources:
+            if source.alive:
+                source.fail(error)
+
     def _expendable(self, file: LocalFile, error: DownloadError) -> bool:
         """Whether the bytes on disk may go for a fresh start: never those that another program left there."""
         if file.action not in (Action.FRESH, Action.TRUNCATE, Action.RESUME_CONTROL):
@@ -400,11 +425,6 @@ class SegmentedJob:
             for c in self._crew.connections
             if c.source
         )
-
-    def _uris(self) -> tuple[UriView, ...]:
-        """aria2's order: spent ones first."""
-        views = [UriView(s.uri, s.asked) for s in self._sources]
-        return tuple(sorted(views, key=lambda view: not view.used))
 
     async def _off_loop(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a blocking step in a thread, to its end even when the Job is cancelled meanwhile."""

@@ -49,7 +49,7 @@ class Web:
         """See ``Protocol.job``."""
         options = request.options
         opener = HttpOpener(http_rules(options), self._pool, self._names, self._cookies)
-        sources = [Source(uri, _host(uri)) for uri in request.uris]
+        sources = [Source.of(uri, place.lines) for uri in place.lines.order(request.uris)]
         if not request.trusted:
             place = replace(place, claims=place.claims.fenced(options.text("dir") or ".", home() or "/"))
         return SegmentedJob(sources, plan(request, place.live_dir), place, opener, self._receiver)
@@ -57,10 +57,6 @@ class Web:
     async def close(self) -> None:
         """See ``Protocol.close``."""
         self._pool.close()
-
-
-def _host(uri: str) -> str:
-    return "/".join(uri.split("/", 3)[:3]).lower()
 
 
 def plan(request: Request, live_dir: Path | None) -> Plan:

@@ -24,7 +24,7 @@ from slasshy_rpc.errors import DownloadError, ErrorCode, RpcError
 from slasshy_rpc.options.values import Layer, Normal, OptionSet, needs_restart
 from slasshy_rpc.protocols.base import Outcome, Protocol, Protocols, Request, Workplace
 from slasshy_rpc.session import gid, halt, uris
-from slasshy_rpc.session.download import Download, Intent, Run, fresh_uris, place, with_mirrors
+from slasshy_rpc.session.download import Download, Intent, Run, place
 from slasshy_rpc.session.events import Events
 from slasshy_rpc.session.expand import expand_all
 from slasshy_rpc.session.export import Kept
@@ -257,24 +257,20 @@ class Session:
     def change_uris(
         self, download: Download, withdrawn: Sequence[str], added: Sequence[str], position: int | None = None
     ) -> tuple[int, int]:
-        """Withdraw and add mirrors; an active one is restarted with what it has. Returns how many went and came.
-
-        ``uris.withdraw`` says what goes. Of those added, what no protocol can serve counts, as in aria2, but is left
-        out. Raises RpcError for a stopped one, and if there would be more than ``uris.MOST``.
-        """
+        """Withdraw and add mirrors, also as it runs: see ``Download.change_uris``. Raises RpcError if it has ended."""
         if download.stopped:
             raise RpcError(f"Cannot remove URIs from GID#{download.gid}")
         before = download.request
-        gone, left = uris.withdraw((view.uri for view in fresh_uris(before)), withdrawn)
-        new = uris.added(added)
-        served = [uri for uri in new if self._protocol_for(Request((uri,), before.options)) is not None]
-        after = with_mirrors(before, left, served, position)
-        if after is not before:
-            download.replace_request(after)
+
+        def served(uri: str) -> bool:
+            return self._protocol_for(Request((uri,), before.options)) is not None
+
+        changed = download.change_uris(withdrawn, added, position, served)
+        if download.request is not before:
             self._note(download)
-            if download.run is not None and download.run.intent is Intent.NONE:
-                download.run.stop(Intent.RESTART)
-        return gone, len(new)
+            if download.run is not None:
+                download.run.job.change_uris(download.request.uris)
+        return changed
 
     def change_global(self, changed: Mapping[str, Normal]) -> None:
         """Change what applies to Downloads added from now on, and to the session itself at once."""
@@ -416,7 +412,7 @@ class Session:
             protocol = self._protocol_for(download.request)
             if protocol is None:
                 raise DownloadError("No URI available.")
-            workplace = Workplace(download.gid, self._pace, self._live_dir, self.claims)
+            workplace = Workplace(download.gid, self._pace, self._live_dir, self.claims, download.line_up())
             job = protocol.job(download.request, workplace)
             task = asyncio.get_running_loop().create_task(job.run(), name=f"download {download.gid}")
             download.run = Run(download.request, job, task, monotonic())
@@ -487,6 +483,7 @@ class Session:
 
     def _finish(self, download: Download, status: Status, event: Event, code: int, message: str = "") -> None:
         self.claims.release(download.gid)
+        download.lines = None
         download.status = status
         download.error_code = code
         download.error_message = message

@@ -76,7 +76,7 @@ async def test_global_stat(stage: Stage) -> None:
 
 
 async def test_views_of_an_active_one(stage: Stage) -> None:
-    active, waiting = await stage.add(), await stage.add()
+    active, waiting = await stage.add(split="2", max_connection_per_server="2"), await stage.add()
     used, spare = {"status": "used", "uri": URI}, {"status": "waiting", "uri": URI}
     assert await stage.call("getUris", active) == [used, spare]
     assert await stage.call("getFiles", active) == [
@@ -189,7 +189,7 @@ async def test_rows_for_the_console(stage: Stage) -> None:
     gid = stage.api.add_request([URI], {"out": "x"}, trusted=True)
     await turns()
     (row,) = stage.api.rows()
-    assert (row.gid, row.status, row.snapshot) == (gid, Status.ACTIVE, stage.job(gid).state)
+    assert (row.gid, row.status, row.snapshot) == (gid, Status.ACTIVE, stage.job(gid).snapshot())
     assert stage.job(gid).request.trusted
     assert [each.gid for each in stage.api.result_rows()] == [gid]
     await stage.end(gid)

@@ -67,16 +67,6 @@ TABLE: tuple[Allowed, ...] = (
     ),
     # ---- not imitated
     Allowed(
-        "A URI of a download is listed once, as used from its first request on; aria2 lists a line for each "
-        "connection, and `changeUri` works on those lines.",
-        (
-            "*.uris*",
-            "*getUris*",
-            "life/changeUri/*: result*",
-            "sessions/a whole life/at the end: *",
-        ),
-    ),
-    Allowed(
         "An `errorMessage` says what was wrong, where, and what to do; its code is aria2's.",
         ("*errorMessage",),
     ),
@@ -146,6 +136,14 @@ TABLE: tuple[Allowed, ...] = (
             "looks/unknown length/complete, *.path",
             "looks/unknown length/complete, *[0].path",
             "looks/unknown length/complete, files: u.*",
+        ),
+    ),
+    Allowed(
+        "`changeUri` of a paused download that adds a URI leaves it paused; aria2 opens connections for it at once, "
+        "and fails.",
+        (
+            "uris/added after a pause/unpause*",
+            "uris/added after a pause/complete, *",
         ),
     ),
     # ---- another version
