@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+#: What there is to say when no Source can go on.
+NO_URI = "No URI available."
+
 #: How often a download may begin again from nothing because the file changed or cannot be continued.
 FRESH_STARTS = 3
 
@@ -182,9 +185,8 @@ class SegmentedJob:
         await self._fetch(ledger, file, arrival, source)
         if self._plan.checksum and file.action is not Action.VERIFY and not await self._matches(file, facts.length):
             self._crew.ledger = SegmentMap(facts.length)
-            raise DownloadError(
-                f"{file.path} does not have the {self._plan.checksum[0]} digest that was given.", ErrorCode.CHECKSUM
-            )
+            text = f"{file.path} does not have the {self._plan.checksum[0]} digest that was given."
+            raise DownloadError(text, ErrorCode.CHECKSUM, terse="")
         await self._finish(file, facts, facts.length)
 
     async def _inspect(self) -> tuple[Arrival, Source]:
@@ -207,7 +209,7 @@ class SegmentedJob:
         while True:
             source = choose(self._sources, self._plan.limits.per_host, failed)
             if source is None:
-                fault = next((s.fault for s in reversed(self._sources) if s.fault), SourceError("No URI available."))
+                fault = next((s.fault for s in reversed(self._sources) if s.fault), SourceError(NO_URI))
                 raise fault.with_traceback(None)
             source.join()
             try:
@@ -269,11 +271,16 @@ class SegmentedJob:
             self._crew.ledger = ledger
             return
         if first is None and arrival.facts.ranges is False:
-            raise RangeRefused("The server has no ranges: what is there cannot be continued.", ledger.length)
+            error = RangeRefused("The server has no ranges: what is there cannot be continued.", ledger.length)
+            error.terse = NO_URI
+            raise error
         over = asyncio.Event()
         saving = asyncio.create_task(self._keep_records(file, over))
         try:
             await self._crew.work(ledger, file.fd, file.path, file.live, first, arrival.facts, source)
+        except SourceError as error:
+            error.terse = NO_URI  # aria2 gives the code of the last one, but once there is a file no text
+            raise
         finally:
             over.set()
             await _outlast(saving)

@@ -68,6 +68,7 @@ class Download:
     """One GID. ``run`` is there exactly while the status is ACTIVE, ``block`` while it is queued.
 
     ``rank`` grows along the queue. ``lines`` are there from its first start on, or its first changed URI, to its end.
+    ``terse_message`` is what aria2 would say for ``error_message``, where that is another text.
     ``last`` is the Snapshot that its latest Job left. ``seconds`` adds up the time that Jobs have run.
     """
 
@@ -86,6 +87,7 @@ class Download:
         "run",
         "seconds",
         "status",
+        "terse_message",
     )
 
     def __init__(self, gid: str, request: Request, status: Status) -> None:
@@ -100,6 +102,7 @@ class Download:
         self.seconds = 0.0
         self.error_code: int = ErrorCode.OK
         self.error_message = ""
+        self.terse_message: str | None = None
         self.followed_by: tuple[str, ...] = ()
         self.following = ""
         self.belongs_to = ""

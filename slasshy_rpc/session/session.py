@@ -479,6 +479,7 @@ class Session:
         return child
 
     def _fail(self, download: Download, error: BaseException) -> None:
+        download.terse_message = error.terse if isinstance(error, DownloadError) else None
         self._finish(download, Status.ERROR, Event.ERROR, *verdict(download.gid, error))
 
     def _finish(self, download: Download, status: Status, event: Event, code: int, message: str = "") -> None:

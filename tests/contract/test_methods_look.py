@@ -217,3 +217,14 @@ async def test_long_lists_are_the_same_lists(stage: Stage, monkeypatch: pytest.M
     for gid in waiting[:6]:
         await stage.call("remove", gid)
     assert isinstance(await stage.call("tellWaiting", 0, 5), list)
+
+
+@pytest.mark.parametrize(("compat", "shown"), [("true", "Short."), ("false", "A long story.")])
+async def test_compat_tells_of_failures_in_the_words_of_aria2(compat: str, shown: str) -> None:
+    stage = Stage(options(compat=compat))
+    gid = await stage.add()
+    await stage.end(gid, DownloadError("A long story.", 16, terse="Short."))
+    told = await stage.call("tellStatus", gid, ["errorCode", "errorMessage"])
+    assert told == {"errorCode": "16", "errorMessage": shown}
+    assert stage.api.row(gid).message == "A long story."  # the console has room for it
+    await close_all()

@@ -65,11 +65,11 @@ TABLE: tuple[Allowed, ...] = (
         "A proxy is refused as long as there are none: nothing is sent past a proxy that was asked for.",
         tuple(f"options/in */{name}-proxy *" for name in ("all", "http", "https", "ftp")),
     ),
-    # ---- not imitated
     Allowed(
-        "An `errorMessage` says what was wrong, where, and what to do; its code is aria2's.",
-        ("*errorMessage",),
+        "A redirect to a scheme that nobody here can serve is an error that says so; aria2 goes there.",
+        ("ends/no answer/redirect to ftp, tellStatus: result.errorMessage",),
     ),
+    # ---- not imitated
     Allowed(
         "`totalLength`, `completedLength` and `bitfield` of what has failed are what is known and there, to the byte.",
         (
