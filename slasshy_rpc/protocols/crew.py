@@ -47,6 +47,7 @@ class Limits:
     connections: int
     per_host: int
     min_split_size: int
+    piece_length: int
     strict_split: bool
     timeout: float
     lowest_speed: int
@@ -123,10 +124,10 @@ class Crew:
             self._ranged.add(source)
         elif facts.ranges is False:
             self._rangeless.add(source)
-        free, floor = list(ledger.free), self.limits.min_split_size
+        free, least, piece = list(ledger.free), self.limits.min_split_size, self.limits.piece_length
         parts = self._room() if self._divisible() else 1
-        ledger.plan(split.first_cut(free, parts, floor))
-        if len(split.first_cut(free, self.limits.connections, floor)) > self._room():
+        ledger.plan(split.first_cut(free, parts, least, piece))
+        if len(split.first_cut(free, self.limits.connections, least, piece)) > self._room():
             source.lines.run_short(self._room())
         try:
             if arrival is not None:

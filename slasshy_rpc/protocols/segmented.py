@@ -18,7 +18,7 @@ from slasshy_rpc import _engine, clock
 from slasshy_rpc.disk import control, layout
 from slasshy_rpc.disk.checksum import digest_file
 from slasshy_rpc.disk.existing import Action
-from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
+from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode, Retry, SourceError
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.plan import naming
@@ -41,6 +41,8 @@ _T = TypeVar("_T")
 
 #: What there is to say when no Source can go on.
 NO_URI = "No URI available."
+
+_NO_PLACE = (ErrorCode.FILE_EXISTS, ErrorCode.RENAMING_FAILED)
 
 #: How often a download may begin again from nothing because the file changed or cannot be continued.
 FRESH_STARTS = 3
@@ -82,6 +84,7 @@ class SegmentedJob:
         self._path = self._begun or (self._wish(plan.out) if plan.out else "")
         self._length: int | None = None
         self._stream: _engine.Transfer | None = None
+        self._came = 0  # over a stream of unknown length, until it was paused
         self._verified: int | None = None
         self._cancelled = False
         self._not_found = 0
@@ -114,7 +117,7 @@ class SegmentedJob:
     def snapshot(self) -> Snapshot:
         """See ``Job.snapshot``."""
         length = self._length or 0
-        completed = self._stream.position if self._stream else self._crew.received
+        completed = self._stream.position if self._stream else self._crew.received or self._came
         piece = self._file.piece_length if self._file else self._plan.file.piece_length
         pieces = -(-length // piece)
         bits = control.bitfield(tuple(self._crew.solid()), length, piece) if self._crew.ledger.length else None
@@ -128,7 +131,7 @@ class SegmentedJob:
             piece_length=piece,
             num_pieces=pieces,
             bitfield=bits,
-            files=(FileView(self._path, length, whole, uris=self.place.lines.views()),),
+            files=(FileView(self._shown_path(), length, whole, uris=self.place.lines.views()),),
             servers=self._servers(),
             verified_length=self._verified,
         )
@@ -171,8 +174,10 @@ class SegmentedJob:
         try:
             self._path = self._begun or self._wish(self._plan.out or facts.name)
             file = await self._prepare(facts)
-        except BaseException:
+        except BaseException as error:
             arrival.channel.close()
+            if isinstance(error, DiskError) and error.code not in _NO_PLACE:
+                self._crew.ledger = SegmentMap(facts.length or 0)  # aria2 shows a map from here on
             raise
         if facts.length is None:
             await self._bring_stream(arrival, source, file)
@@ -298,6 +303,9 @@ class SegmentedJob:
             watching = asyncio.create_task(self._watch(transfer))
             try:
                 await self._receiver.settle(transfer, ended)
+            except asyncio.CancelledError:
+                self._came = transfer.position
+                raise
             finally:
                 watching.cancel()
                 arrival.channel.close()
@@ -414,6 +422,12 @@ class SegmentedJob:
     def _wish(self, name: str) -> str:
         plan = self._plan
         return layout.resolve(plan.directory, name, trusted=plan.trusted and name == plan.out, compat=plan.compat)
+
+    def _shown_path(self) -> str:
+        """The path below ``dir`` as it was written, with as many slashes at its end and one more, as aria2 shows it."""
+        folder = self._plan.directory.rstrip("/")
+        inside = folder and folder != self._plan.directory and self._path.startswith(folder + "/")
+        return self._plan.directory + self._path[len(folder) :] if inside else self._path
 
     def _guess(self) -> str:
         """The path if the server names the file as its URI does; '' if there is no telling."""

@@ -85,6 +85,7 @@ def limits(options: OptionSet) -> Limits:
         connections=options.integer("split"),
         per_host=options.integer("max-connection-per-server"),
         min_split_size=options.integer("min-split-size"),
+        piece_length=options.integer("piece-length"),
         strict_split=options.given("min-split-size") is not Layer.DEFAULT,
         timeout=float(options.integer("timeout")),
         lowest_speed=options.integer("lowest-speed-limit"),
@@ -136,7 +137,7 @@ def http_rules(options: OptionSet) -> HttpRules:
         ),
         user_agent=options.text("user-agent") or "",
         referer=options.text("referer") or "",
-        headers=options.lines("header"),
+        headers=tuple(line for line in options.lines("header") if line.strip()),  # an empty one would end the head
         user=options.text("http-user"),
         password=options.text("http-passwd"),
         netrc=_netrc(netrc) if netrc and not options.flag("no-netrc") else None,
