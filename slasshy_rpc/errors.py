@@ -89,7 +89,8 @@ class UsageError(SlasshyError):
 class DownloadError(SlasshyError):
     """Why a download, or one attempt of it, failed.
 
-    ``retry_after`` is the number of seconds the server asked for, if it did.
+    ``retry_after`` is the number of seconds the server asked for, if it did. ``terse`` is what aria2 says of it, which
+    is what compat shows over RPC.
     """
 
     def __init__(
@@ -98,15 +99,23 @@ class DownloadError(SlasshyError):
         code: int = ErrorCode.UNKNOWN,
         retry: Retry = Retry.NEVER,
         retry_after: float | None = None,
+        *,
+        terse: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.retry = retry
         self.retry_after = retry_after
+        self.terse = message if terse is None else terse
 
 
 class DiskError(DownloadError):
     """Our own storage failed: never a reason to try another URI."""
+
+    def __init__(
+        self, message: str, code: int = ErrorCode.UNKNOWN, retry: Retry = Retry.NEVER, *, terse: str | None = None
+    ) -> None:
+        super().__init__(message, code, retry, terse="Download aborted." if terse is None else terse)
 
 
 class SourceError(DownloadError):

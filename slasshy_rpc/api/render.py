@@ -160,6 +160,11 @@ def _error_message(download: Download, snapshot: Snapshot) -> str | None:
     return download.ending.message if download.stopped else None
 
 
+def _terse_message(download: Download, snapshot: Snapshot) -> str | None:
+    message = _error_message(download, snapshot)
+    return message if download.ending.terse is None else download.ending.terse
+
+
 _NOTHING = Snapshot()
 
 #: Keys that the Download alone answers.
@@ -187,6 +192,9 @@ _OF_SNAPSHOT: Mapping[str, Field] = {
     "files": lambda d, s: files(s),
 }
 
+#: Instead of the above in compat.
+_COMPAT: Mapping[str, Field] = {"errorMessage": _terse_message}
+
 #: Instead of the above outside compat.
 _COARSE: Mapping[str, Field] = {
     "bitfield": _coarse_bitfield,
@@ -201,7 +209,7 @@ _KNOWN = frozenset(_OF_DOWNLOAD) | frozenset(_OF_SNAPSHOT)
 @lru_cache(maxsize=256)
 def _fields(keys: Keys, compat: bool) -> tuple[tuple[tuple[str, Field], ...], bool]:
     """How the asked keys are made, and whether that takes a Snapshot."""
-    table = {**_OF_DOWNLOAD, **_OF_SNAPSHOT, **({} if compat else _COARSE)}
+    table = {**_OF_DOWNLOAD, **_OF_SNAPSHOT, **(_COMPAT if compat else _COARSE)}
     chosen = tuple((key, field) for key, field in table.items() if keys is None or key in keys)
     return chosen, any(key in _OF_SNAPSHOT for key, _ in chosen)
 

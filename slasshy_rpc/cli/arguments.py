@@ -13,7 +13,7 @@ from typing import NamedTuple
 from slasshy_rpc.errors import ErrorCode, OptionError, UsageError
 from slasshy_rpc.options.files import Entry, read_conf, read_input
 from slasshy_rpc.options.table import SHORT, TABLE, Option, State
-from slasshy_rpc.options.values import Layer, Normal, OptionSet, defaults, parse_value
+from slasshy_rpc.options.values import Layer, Normal, OptionSet, defaults, is_void, parse_value
 
 #: What belongs to single downloads: taken out of the values that later downloads inherit.
 _SINGLE = ("out", "gid", "pause", "checksum", "select-file", "index-out")
@@ -218,6 +218,8 @@ def _named(name: str, word: str) -> Option:
 def _take(values: dict[str, Normal], option: Option, raw: str, *, compat: bool) -> None:
     """Put one value into a layer: the last one wins, cumulative ones add up."""
     value = parse_value(option, raw, compat=compat)
+    if is_void(option, value):
+        return
     earlier = values.get(option.name)
     values[option.name] = (*earlier, *value) if isinstance(earlier, tuple) and option.cumulative else value
 

@@ -132,6 +132,9 @@ def choose_path(path: str, length: int | None, take: Take, *, auto_file_renaming
             f"{printable(path)} exists already, or another download is writing to it. Remove it, give another out, "
             "or allow allow-overwrite, continue or auto-file-renaming.",
             ErrorCode.FILE_EXISTS,
+            terse=f"File {printable(path)} exists, but a control file(*.aria2) does not exist. Download was canceled "
+            "in order to prevent your file from being truncated to 0. If you are sure to download the file all over "
+            "again, then delete it or add --allow-overwrite=true option and restart aria2.",
         )
     folder, name = os.path.split(path)
     try:
@@ -149,6 +152,7 @@ def choose_path(path: str, length: int | None, take: Take, *, auto_file_renaming
     raise DiskError(
         f"No free name for {printable(path)}: all up to number {LAST_NUMBER} are in use. Give another out.",
         ErrorCode.RENAMING_FAILED,
+        terse=f"File renaming failed: {printable(path)}",
     )
 
 

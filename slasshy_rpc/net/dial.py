@@ -98,6 +98,7 @@ async def dial(
             f"Timeout. {target.place}: {step} within {connect_timeout:g} seconds; --connect-timeout allows more.",
             ErrorCode.TIMEOUT,
             Retry.SAME_SOURCE,
+            terse="Timeout.",
         ) from None
     except SourceError:
         if names is not None:
@@ -153,6 +154,7 @@ async def _resolve(target: Target, disable_ipv6: bool, names: Names | None) -> l
             f"Name resolution for {target.host} failed: {reason} ({advice})",
             ErrorCode.NAME_RESOLUTION,
             Retry.SAME_SOURCE if again else Retry.NEXT_SOURCE,
+            terse=f"Name resolution for {target.host} failed:{reason if again else 'Domain name not found'}",
         ) from error
 
 
@@ -184,6 +186,7 @@ async def _connect(target: Target, found: list[AddrInfo], make: Callable[[AddrIn
             f"Failed to establish connection, cause: {cause} ({target.place}; {advice})",
             ErrorCode.UNKNOWN,
             Retry.SAME_SOURCE,
+            terse=f"Failed to establish connection, cause: {cause}",
         ) from error
 
 

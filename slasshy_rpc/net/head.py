@@ -23,6 +23,7 @@ HEAD_LIMIT = 64 << 10
 _BLANK = " \t"
 _LARGEST = (1 << 63) - 1
 _HEAD_END = re.compile(rb"\n\r?\n")
+_BAD_STATUS = "Bad status code: bad status-code"
 _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: ([^\r\0]*))?")
 _FIELD_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\0]*)")
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -150,7 +151,7 @@ def parse_head(data: bytes) -> ResponseHead:
     if match is None:
         if not data.startswith(b"HTTP/"):
             raise _no_http(data[:5])
-        raise _bad(f"its status line is {lines[0][:80]!r}")
+        raise _bad(f"its status line is {lines[0][:80]!r}", _BAD_STATUS)
     fields: list[tuple[str, str]] = []
     for line in lines[1:]:
         if line.startswith((" ", "\t")) and fields and "\r" not in line and "\0" not in line:
@@ -176,7 +177,8 @@ def framing(head: ResponseHead, method: str = "GET") -> tuple[int, int]:
     codings = [coding for coding in head.headers.tokens("transfer-encoding") if coding != "identity"]
     if codings:
         if codings != ["chunked"]:
-            raise _bad(f"it uses the transfer coding {', '.join(codings)[:80]!r}")
+            text = ", ".join(codings)[:80]
+            raise _bad(f"it uses the transfer coding {text!r}", f"Transfer encoding {text} is not supported.")
         return CHUNKED, -1
     return (CLOSE, -1) if length is None else (LENGTH, length)
 
@@ -294,19 +296,20 @@ def _content_length(head: ResponseHead) -> int | None:
         raise _bad(f"it gives two lengths, {' and '.join(sorted(values))[:80]}")
     text = values.pop()
     if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= _LARGEST):
-        raise _bad(f"its Content-Length is {text[:80]!r}")
+        raise _bad(f"its Content-Length is {text[:80]!r}", "Content-Length must be positive integer")
     return int(text)
 
 
-def _bad(reason: str) -> SourceError:
+def _bad(reason: str, terse: str = "Invalid response.") -> SourceError:
     return SourceError(
         f"The server's answer is not valid HTTP: {reason}. Another mirror may do better.",
         ErrorCode.UNKNOWN,  # as aria2 was seen to call it
         Retry.NEXT_SOURCE,
+        terse=terse,
     )
 
 
 def _no_http(start: bytes) -> SourceError:
     if start[:2] in (b"\x15\x03", b"\x16\x03"):
-        return _bad("it is TLS; ask for the URL with https:// instead of http://")
-    return _bad(f"it starts with {start!r}; is this the right port?")
+        return _bad("it is TLS; ask for the URL with https:// instead of http://", _BAD_STATUS)
+    return _bad(f"it starts with {start!r}; is this the right port?", _BAD_STATUS)

@@ -83,6 +83,7 @@ async def request(channel: Channel, head: bytes, *, timeout: float) -> ResponseH
         f"Got EOF from the server. {_server(head)} closed the connection before its answer was complete.",
         ErrorCode.UNKNOWN,
         Retry.SAME_SOURCE,
+        terse="Got EOF from the server.",
     )
 
 
@@ -128,6 +129,7 @@ async def _read(channel: Channel, left: int, timeout: float) -> list[bytes]:
                     f"Got EOF from the server. It closed the connection {left} bytes before the end of its answer.",
                     ErrorCode.UNKNOWN,
                     Retry.SAME_SOURCE,
+                    terse="Got EOF from the server.",
                 )
             left -= len(data)
             chunks.append(data)
@@ -145,10 +147,11 @@ def _fail(verb: str, error: OSError | TlsError, head: bytes, timeout: float) -> 
     server = _server(head)
     if isinstance(error, TimeoutError):
         message = f"Timeout. {server} did not answer within {timeout:g} seconds; --timeout allows more."
-        raise SourceError(message, ErrorCode.TIMEOUT, Retry.SAME_SOURCE) from None
+        raise SourceError(message, ErrorCode.TIMEOUT, Retry.SAME_SOURCE, terse="Timeout.") from None
     cause = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-    message = f"Failed to {verb} data, cause: {cause} ({server})"
-    raise SourceError(message, ErrorCode.UNKNOWN, Retry.SAME_SOURCE) from error
+    terse = f"Failed to {verb} data, cause: {cause}"
+    message = f"{terse} ({server})"
+    raise SourceError(message, ErrorCode.UNKNOWN, Retry.SAME_SOURCE, terse=terse) from error
 
 
 def _server(head: bytes) -> str:

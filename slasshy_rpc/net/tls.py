@@ -127,7 +127,7 @@ def authorities(settings: TlsSettings) -> tuple[str | None, str | None]:
 
 def refusal(target: Target, reason: str) -> SourceError:
     """The error for a handshake that failed because of ``reason``, the library's words; says what to do."""
-    words = reason.lower()
+    words, terse = reason.lower(), reason
     check = "--check-certificate=false does without the check"
     retry = Retry.NEXT_SOURCE
     if "mismatch" in words or "is not valid for" in words:
@@ -139,6 +139,7 @@ def refusal(target: Target, reason: str) -> SourceError:
         advice = f"if you trust its issuer, name it with --ca-certificate=FILE; {check}"
     elif "wrong version" in words or "packet length" in words or "http request" in words or "record layer" in words:
         advice = "nothing there speaks TLS: check the port, or ask with http:// instead of https://"
+        terse = "protocol error"
     elif "protocol" in words and ("unsupported" in words or "version" in words):
         advice = "the server knows only other versions of TLS; --min-tls-version sets the oldest that is accepted"
     elif "certificate required" in words or "bad certificate" in words or "handshake failure" in words:
@@ -148,7 +149,10 @@ def refusal(target: Target, reason: str) -> SourceError:
     else:
         advice = "the connection ended in the middle of it; it may work another time"
         retry = Retry.SAME_SOURCE
-    return SourceError(f"SSL/TLS handshake failure: {reason} ({target.place}; {advice})", ErrorCode.UNKNOWN, retry)
+    text = "SSL/TLS handshake failure: {}"
+    return SourceError(
+        f"{text.format(reason)} ({target.place}; {advice})", ErrorCode.UNKNOWN, retry, terse=text.format(terse)
+    )
 
 
 def unusable(reason: str) -> DownloadError:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from slasshy_rpc.errors import OptionError, UsageError
 from slasshy_rpc.options.table import TABLE, Scope
-from slasshy_rpc.options.values import Normal, parse_value
+from slasshy_rpc.options.values import Normal, is_void, parse_value
 
 _BLANKS = " \t\r\n\v\f"
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -91,6 +91,8 @@ def _take(options: dict[str, Normal], text: str, place: str, *, compat: bool, wa
         value = parse_value(option, raw.strip(_BLANKS), compat=compat)
     except OptionError as error:
         raise OptionError(error.name, f"{error} ({place})") from None
+    if is_void(option, value):
+        return
     earlier = options.get(option.name)
     options[option.name] = (*earlier, *value) if isinstance(earlier, tuple) and option.cumulative else value
 

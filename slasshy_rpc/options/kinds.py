@@ -77,6 +77,10 @@ class Kind:
         """The Python value of normalised text."""
         return text
 
+    def is_void(self, text: str) -> bool:
+        """Whether normalised text is taken and yet changes nothing, as aria2 has it."""
+        return False
+
 
 class Bool(Kind):
     """``true`` or ``false``; an empty value means true."""
@@ -98,6 +102,18 @@ class Bool(Kind):
     def decode(self, text: str) -> bool:
         """True for ``true``."""
         return text == "true"
+
+
+class Bygone(Kind):
+    """What an option without a meaning is given: anything, none of which is kept."""
+
+    __slots__ = ()
+    argument = "optional"
+    values = "true, false"
+
+    def is_void(self, text: str) -> bool:
+        """Always."""
+        return True
 
 
 class Number(Kind):
@@ -311,9 +327,9 @@ class Lines(Kind):
         return super().parse(name, raw)
 
     def split(self, name: str, raw: str) -> tuple[str, ...]:
-        """The entries in ``raw``, one a line: front ends send several headers as one text. Empty ones are dropped."""
+        """The entries in ``raw``, one a line: front ends send several headers as one text. Empty ones are kept."""
         lines = raw.replace("\r\n", "\n").split("\n") if "\n" in raw else [raw]
-        return tuple(self.parse(name, line) for line in lines if line)
+        return tuple(self.parse(name, line) for line in lines)
 
 
 class IndexPath(Lines):
@@ -323,8 +339,8 @@ class IndexPath(Lines):
     values = "INDEX=PATH"
 
     def split(self, name: str, raw: str) -> tuple[str, ...]:
-        """The entries in ``raw``, at least one."""
-        return super().split(name, raw) or (self.parse(name, raw),)
+        """The entries in ``raw``, at least one; empty lines are dropped."""
+        return super().split(name, "\n".join(filter(None, raw.replace("\r\n", "\n").split("\n"))))
 
     def parse(self, name: str, raw: str) -> str:
         """One entry, when both halves are there."""
@@ -377,6 +393,14 @@ class Ranges(Kind):
                     raise OptionError(name, f"Bad range {_shown(part)}")
                 _check_range(name, end, self.low, self.high)
         return text
+
+    def is_void(self, text: str) -> bool:
+        """Whether it names no number: ``3-1``."""
+        for part in text.split(","):
+            first, dash, last = part.strip(_BLANKS).partition("-")
+            if first and (not dash or (_integer(first) or 0) <= (_integer(last) or 0)):
+                return False
+        return True
 
 
 class HostPort(Kind):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from slasshy_rpc import __version__
 from slasshy_rpc.options.kinds import (
     Bool,
+    Bygone,
     Checksum,
     Enum,
     File,
@@ -375,7 +376,7 @@ _add(
     Option("conditional-get", BOOL, "false", EACH, "advanced http",
         "Fetch only when the remote file is newer than the local one.",
         accepted="waits for conditional requests; the file is fetched"),
-    Option("enable-async-dns6", BOOL, None, EACH, "advanced deprecated",
+    Option("enable-async-dns6", Bygone(), None, EACH, "advanced deprecated",
         "Resolve IPv6 addresses too. Out of use.",
         accepted="names are always resolved by the system's resolver, beside the downloads"),
     Option("max-download-result", Number(0), "1000", GLOBAL, "advanced",

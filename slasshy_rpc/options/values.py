@@ -152,7 +152,7 @@ class OptionSet:
             if value is None:
                 continue
             if isinstance(value, tuple):
-                yield from ((name, line) for line in value)
+                yield from ((name, line) for line in value if line)
             elif isinstance(value, str):
                 yield name, value
 
@@ -227,6 +227,11 @@ def parse_value(option: Option, raw: str, *, compat: bool) -> Normal:
     return kind.split(option.name, raw) if isinstance(kind, Lines) else kind.parse(option.name, raw)
 
 
+def is_void(option: Option, value: Normal) -> bool:
+    """Whether a value that ``parse_value`` took is not to be kept."""
+    return isinstance(value, str) and option.kind.is_void(value)
+
+
 def check_rpc(raw: Mapping[str, object], scope: Scope, *, compat: bool = False) -> dict[str, Normal]:
     """The options of an RPC call by aria2's rules, normalised.
 
@@ -240,7 +245,9 @@ def check_rpc(raw: Mapping[str, object], scope: Scope, *, compat: bool = False) 
         if option is None or not option.scope & scope:
             continue
         if isinstance(value, str):
-            checked[option.name] = parse_value(option, value, compat=compat)
+            normal = parse_value(option, value, compat=compat)
+            if not is_void(option, normal):
+                checked[option.name] = normal
         elif option.cumulative and isinstance(value, list):
             entries: tuple[str, ...] = ()
             for text in value:

@@ -9,23 +9,47 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from slasshy_rpc.errors import DownloadError
+from slasshy_rpc.plan.lines import Lines
 
 
 @dataclass(slots=True, eq=False)
 class Source:
-    """One URI with its health. ``host`` (scheme://host:port) is what --max-connection-per-server counts by."""
+    """One URI with its health. ``host`` (scheme://host:port) is what --max-connection-per-server counts by.
+
+    ``lines`` are told who takes one of this URI; all Sources of a file share them.
+    """
 
     uri: str
     host: str
+    lines: Lines = field(default_factory=Lines)
     current: str = ""  # where redirects led, asked directly while that works
     connections: int = 0
-    asked: bool = False
     fault: DownloadError | None = field(default=None)
+
+    @classmethod
+    def of(cls, uri: str, lines: Lines) -> Source:
+        """The Source of a URI with an authority."""
+        return cls(uri, "/".join(uri.split("/", 3)[:3]).lower(), lines)
 
     @property
     def alive(self) -> bool:
         """Whether it may still be asked."""
         return self.fault is None
+
+    def join(self) -> None:
+        """A Connection asks it from now on."""
+        self.connections += 1
+        self.lines.take(self.uri)
+
+    def leave(self) -> None:
+        """A Connection has parted with it."""
+        self.connections -= 1
+        self.lines.leave(self.uri)
+
+    def fail(self, error: DownloadError) -> None:
+        """Nobody may ask it again."""
+        self.fault = error
+        self.lines.fail(self.uri)
 
 
 def choose(sources: Iterable[Source], per_host: int, avoid: Source | None = None) -> Source | None:

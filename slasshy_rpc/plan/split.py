@@ -24,11 +24,12 @@ RESPLIT_FLOOR = 64 * 1024
 TOO_LATE = 0.15
 
 
-def first_cut(gaps: Sequence[Range], parts: int, min_split_size: int) -> list[Range]:
+def first_cut(gaps: Sequence[Range], parts: int, min_split_size: int, piece_length: int = 1) -> list[Range]:
     """Cut what is missing into about ``parts`` ranges of about equal size, in order.
 
     No gap is cut into pieces smaller than ``min_split_size`` bytes, so a gap is cut only from twice that size on (aria2
-    manual, ``--min-split-size``). Gaps are never joined: there may be more ranges than ``parts``.
+    manual, ``--min-split-size``); as in aria2, a piece of which a part is missing counts whole. Gaps are never joined:
+    there may be more ranges than ``parts``.
     """
     shares = [1] * len(gaps)
     heap: list[tuple[float, int]] = [(float(start - end), i) for i, (start, end) in enumerate(gaps)]
@@ -39,7 +40,7 @@ def first_cut(gaps: Sequence[Range], parts: int, min_split_size: int) -> list[Ra
         _, i = heap[0]
         start, end = gaps[i]
         size = end - start
-        if size < (shares[i] + 1) * min_split_size:
+        if (-(-end // piece_length) - start // piece_length) * piece_length < (shares[i] + 1) * min_split_size:
             heapq.heappop(heap)
             continue
         shares[i] += 1

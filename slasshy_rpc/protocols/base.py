@@ -12,6 +12,7 @@ from pathlib import Path
 
 from slasshy_rpc.disk.claims import Claims
 from slasshy_rpc.options.values import OptionSet
+from slasshy_rpc.plan.lines import Lines
 from slasshy_rpc.values import Snapshot
 
 if typing.TYPE_CHECKING:
@@ -43,13 +44,14 @@ class Workplace:
 
     ``pace`` is the global limit, parent of the Job's own; ``live_dir`` is where live maps are kept,
     or None for none. ``claims`` says whose path is whose: a Job takes its path there before it touches it, and an
-    earlier Job of the same Download may have left one for it.
+    earlier Job of the same Download may have left one for it. ``lines`` list the URIs; Connections take theirs there.
     """
 
     gid: str
     pace: Pace | None = None
     live_dir: Path | None = None
     claims: Claims = field(default_factory=Claims)
+    lines: Lines = field(default_factory=Lines)
 
 
 class Job(typing.Protocol):
@@ -63,6 +65,9 @@ class Job(typing.Protocol):
 
     def retune(self, changed: OptionSet) -> bool:
         """Take changed options while running; False: the session restarts the job."""
+
+    def change_uris(self, uris: Sequence[str]) -> None:
+        """Go on with these URIs and no others; ``Workplace.lines`` lists them already."""
 
 
 class Protocol(typing.Protocol):

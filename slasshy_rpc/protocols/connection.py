@@ -51,7 +51,7 @@ class Connection:
         self._blame: DownloadError | None = None
         self._relieved = False
         if source is not None:
-            source.connections += 1
+            source.join()
 
     @property
     def position(self) -> int:
@@ -159,8 +159,7 @@ class Connection:
         source = self.crew.choose_source()
         if source is None:
             raise NoRoom
-        source.asked = True
-        source.connections += 1
+        source.join()
         self.source = self.last_source = source
         arrival = await self.crew.opener.open(source, segment.position, segment.end)
         try:
@@ -183,7 +182,7 @@ class Connection:
 
     def _leave_source(self) -> None:
         if self.source is not None:
-            self.source.connections -= 1
+            self.source.leave()
             self.source = None
 
 
@@ -196,12 +195,15 @@ def transfer_error(transfer: _engine.Transfer, path: str) -> DownloadError:
         return SourceError("Timeout.", ErrorCode.TIMEOUT, Retry.SAME_SOURCE)
     if reason == _engine.EOF:
         text = f"Got EOF from the server: the body ended at byte {transfer.position}, before it was complete."
-        return SourceError(text, ErrorCode.UNKNOWN, Retry.SAME_SOURCE)
+        return SourceError(text, ErrorCode.UNKNOWN, Retry.SAME_SOURCE, terse="Got EOF from the server.")
     if reason == _engine.SOCKET_ERROR:
-        text = f"Network problem has occurred. cause: {os.strerror(transfer.os_error)}"
-        return SourceError(text, ErrorCode.UNKNOWN, Retry.SAME_SOURCE)  # not 6, as on aria2
+        cause = os.strerror(transfer.os_error)
+        text = f"Network problem has occurred. cause: {cause}"
+        terse = f"Failed to receive data, cause: {cause}"
+        return SourceError(text, ErrorCode.UNKNOWN, Retry.SAME_SOURCE, terse=terse)  # not 6, as on aria2
     if reason == _engine.TLS_ERROR:
         return SourceError(f"SSL/TLS failure: {transfer.message}", ErrorCode.UNKNOWN, Retry.SAME_SOURCE)
     if reason == _engine.BAD_CHUNK:
-        return SourceError("The server's chunked encoding is broken.", ErrorCode.UNKNOWN, Retry.SAME_SOURCE)
+        text, terse = "The server's chunked encoding is broken.", "Bad chunk size: not hex string"
+        return SourceError(text, ErrorCode.UNKNOWN, Retry.SAME_SOURCE, terse=terse)
     return SourceError("The transfer was cancelled.", ErrorCode.UNKNOWN, Retry.SAME_SOURCE)

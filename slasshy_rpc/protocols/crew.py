@@ -47,6 +47,7 @@ class Limits:
     connections: int
     per_host: int
     min_split_size: int
+    piece_length: int
     strict_split: bool
     timeout: float
     lowest_speed: int
@@ -123,8 +124,11 @@ class Crew:
             self._ranged.add(source)
         elif facts.ranges is False:
             self._rangeless.add(source)
+        free, least, piece = list(ledger.free), self.limits.min_split_size, self.limits.piece_length
         parts = self._room() if self._divisible() else 1
-        ledger.plan(split.first_cut(list(ledger.free), parts, self.limits.min_split_size))
+        ledger.plan(split.first_cut(free, parts, least, piece))
+        if len(split.first_cut(free, self.limits.connections, least, piece)) > self._room():
+            source.lines.run_short(self._room())
         try:
             if arrival is not None:
                 self._spawn(Connection(self, arrival, source))
@@ -231,11 +235,34 @@ class Crew:
             return wait
         # This Connection has had its chances. While others do better the Source may live, with one Connection less.
         if source is not None and (error.retry is Retry.NEXT_SOURCE or not self._others_do_better(connection)):
-            source.fault = error
+            source.fail(error)
             if self._able():
                 connection.tries = 0
                 return 0.0
         return None
+
+    def withdraw(self, source: Source) -> None:
+        """It is no Source of this file any more: what comes from it is to come from others."""
+        for connection in self.connections:
+            if connection.source is source:
+                connection.relieve()
+
+    def move(self, source: Source) -> bool:
+        """Let one stream of this Source go on over another one, if there are ranges; whether one does."""
+        for connection in self.connections:
+            if connection.source is source and connection.transfer is not None and self._ranged:
+                connection.relieve()
+                return True
+        return False
+
+    def welcome(self) -> None:
+        """There are new Sources: let them have their share of what is under way, in parts of min_split_size."""
+        if not self._tasks or not self._divisible():
+            return
+        left = [one.end - one.position for one in self.ledger.owned]
+        parts = sum(max(0, size // self.limits.min_split_size - 1) for size in left)
+        for _ in range(min(parts, self._room() - len(self.connections))):
+            self._spawn(Connection(self))
 
     # ---- its own affairs
 

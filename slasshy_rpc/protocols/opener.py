@@ -1,10 +1,12 @@
 """All that HTTP, FTP and SFTP differ in: how a Source is opened at a byte.
 
-Owns: the shapes of Facts, Arrival and Opener. Never: a protocol, or the file that the bytes go to.
+Owns: the shapes of Facts, Arrival and Opener, and which opens are under way. Never: a protocol, or the file that the
+bytes go to.
 """
 
 from __future__ import annotations
 
+import asyncio
 import typing
 from dataclasses import dataclass
 
@@ -65,6 +67,48 @@ class Opener(typing.Protocol):
 
     async def put_back(self, arrival: Arrival) -> None:
         """Keep the stream for the next open if it can serve one, after draining a small rest; else close it."""
+
+
+class Openings:
+    """An Opener whose Sources may be withdrawn while they are opened."""
+
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
+        self._under_way: dict[asyncio.Task[Arrival], Source] = {}
+        self._withdrawn: set[Source] = set()
+
+    async def open(self, source: Source, start: int, end: int | None) -> Arrival:
+        """See ``Opener.open``; a Source that is withdrawn meanwhile is one that must not be tried again."""
+        task = asyncio.ensure_future(self._opener.open(source, start, end))
+        self._under_way[task] = source
+        try:
+            arrival = await task
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if source not in self._withdrawn or (current is not None and current.cancelling()):
+                raise
+            raise _withdrawn() from None
+        finally:
+            del self._under_way[task]
+        if source in self._withdrawn:
+            arrival.channel.close()
+            raise _withdrawn()
+        return arrival
+
+    async def put_back(self, arrival: Arrival) -> None:
+        """See ``Opener.put_back``."""
+        await self._opener.put_back(arrival)
+
+    def withdraw(self, source: Source) -> None:
+        """Open it no more, and give up what is under way."""
+        self._withdrawn.add(source)
+        for task, opened in self._under_way.items():
+            if opened is source:
+                task.cancel()
+
+
+def _withdrawn() -> SourceError:
+    return SourceError("No URI available.", retry=Retry.NEXT_SOURCE)
 
 
 class RangeRefused(SourceError):

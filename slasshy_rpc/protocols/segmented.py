@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import email.utils
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,7 +18,7 @@ from slasshy_rpc import _engine, clock
 from slasshy_rpc.disk import control, layout
 from slasshy_rpc.disk.checksum import digest_file
 from slasshy_rpc.disk.existing import Action
-from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
+from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode, Retry, SourceError
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.plan import naming
@@ -31,13 +31,18 @@ from slasshy_rpc.protocols.base import Outcome, Workplace
 from slasshy_rpc.protocols.connection import transfer_error
 from slasshy_rpc.protocols.crew import Crew, Limits, too_slow
 from slasshy_rpc.protocols.localfile import FileRules, LocalFile, foresee
-from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, RangeRefused, SourceChanged
-from slasshy_rpc.values import FileView, ServerView, Snapshot, UriView
+from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, Openings, RangeRefused, SourceChanged
+from slasshy_rpc.values import FileView, ServerView, Snapshot
 
 log = logging.getLogger(__name__)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+#: What there is to say when no Source can go on.
+NO_URI = "No URI available."
+
+_NO_PLACE = (ErrorCode.FILE_EXISTS, ErrorCode.RENAMING_FAILED)
 
 #: How often a download may begin again from nothing because the file changed or cannot be continued.
 FRESH_STARTS = 3
@@ -68,17 +73,18 @@ class SegmentedJob:
 
     def __init__(self, sources: list[Source], plan: Plan, place: Workplace, opener: Opener, receiver: Receiver) -> None:
         self._plan = plan
-        self._place = place
-        self._opener = opener
+        self.place = place
+        self._opener = Openings(opener)
         self._receiver = receiver
         self._sources = sources
         self._pace = _engine.Pace(plan.rate, place.pace)
-        self._crew = Crew(opener, receiver, sources, plan.limits, self._pace, place.pace)
+        self._crew = Crew(self._opener, receiver, sources, plan.limits, self._pace, place.pace)
         self._file: LocalFile | None = None
         self._begun = place.claims.path_of(place.gid)  # what an earlier Job of this Download was writing
         self._path = self._begun or (self._wish(plan.out) if plan.out else "")
         self._length: int | None = None
         self._stream: _engine.Transfer | None = None
+        self._came = 0  # over a stream of unknown length, until it was paused
         self._verified: int | None = None
         self._cancelled = False
         self._not_found = 0
@@ -95,9 +101,9 @@ class SegmentedJob:
                     await self._bring()
                     return Outcome()
                 except (SourceChanged, RangeRefused) as error:
-                    if self._file is None or fresh_starts >= self._starts(error):
-                        raise
-                    if not self._expendable(self._file, error):
+                    spent = fresh_starts >= self._starts(error)
+                    if self._file is None or spent or not self._expendable(self._file, error):
+                        self._exhaust(error)
                         raise
                     log.warning("%s Starting over.", error)
                     await self._start_over(self._file)
@@ -111,7 +117,7 @@ class SegmentedJob:
     def snapshot(self) -> Snapshot:
         """See ``Job.snapshot``."""
         length = self._length or 0
-        completed = self._stream.position if self._stream else self._crew.received
+        completed = self._stream.position if self._stream else self._crew.received or self._came
         piece = self._file.piece_length if self._file else self._plan.file.piece_length
         pieces = -(-length // piece)
         bits = control.bitfield(tuple(self._crew.solid()), length, piece) if self._crew.ledger.length else None
@@ -125,7 +131,7 @@ class SegmentedJob:
             piece_length=piece,
             num_pieces=pieces,
             bitfield=bits,
-            files=(FileView(self._path, length, whole, uris=self._uris()),),
+            files=(FileView(self._shown_path(), length, whole, uris=self.place.lines.views()),),
             servers=self._servers(),
             verified_length=self._verified,
         )
@@ -134,6 +140,25 @@ class SegmentedJob:
         """See ``Job.retune``: of what may change while running, only the speed limit means something here."""
         self._pace.rate = changed.integer("max-download-limit")
         return True
+
+    def change_uris(self, uris: Sequence[str]) -> None:
+        """See ``Job.change_uris``: a stream whose line stays is not touched."""
+        lines = self.place.lines
+        known, kept = {source.uri: source for source in self._sources}, frozenset(uris)
+        for uri, source in known.items():
+            if uri not in kept:
+                self._sources.remove(source)
+                self._opener.withdraw(source)
+                self._crew.withdraw(source)
+                if self._stream is not None and source.connections:
+                    self._stream.cancel()
+            elif not lines.has_failed(uri):
+                source.fault = None
+        self._sources += [Source.of(uri, lines) for uri in uris if uri not in known]
+        for uri in lines.orphans():
+            if uri in kept and (lines.next_up() not in kept or not self._crew.move(known[uri])):
+                lines.take(uri)
+        self._crew.welcome()
 
     # ---- its steps
 
@@ -149,8 +174,10 @@ class SegmentedJob:
         try:
             self._path = self._begun or self._wish(self._plan.out or facts.name)
             file = await self._prepare(facts)
-        except BaseException:
+        except BaseException as error:
             arrival.channel.close()
+            if isinstance(error, DiskError) and error.code not in _NO_PLACE:
+                self._crew.ledger = SegmentMap(facts.length or 0)  # aria2 shows a map from here on
             raise
         if facts.length is None:
             await self._bring_stream(arrival, source, file)
@@ -163,9 +190,8 @@ class SegmentedJob:
         await self._fetch(ledger, file, arrival, source)
         if self._plan.checksum and file.action is not Action.VERIFY and not await self._matches(file, facts.length):
             self._crew.ledger = SegmentMap(facts.length)
-            raise DownloadError(
-                f"{file.path} does not have the {self._plan.checksum[0]} digest that was given.", ErrorCode.CHECKSUM
-            )
+            text = f"{file.path} does not have the {self._plan.checksum[0]} digest that was given."
+            raise DownloadError(text, ErrorCode.CHECKSUM, terse="")
         await self._finish(file, facts, facts.length)
 
     async def _inspect(self) -> tuple[Arrival, Source]:
@@ -188,10 +214,9 @@ class SegmentedJob:
         while True:
             source = choose(self._sources, self._plan.limits.per_host, failed)
             if source is None:
-                fault = next((s.fault for s in reversed(self._sources) if s.fault), SourceError("No URI available."))
+                fault = next((s.fault for s in reversed(self._sources) if s.fault), SourceError(NO_URI))
                 raise fault.with_traceback(None)
-            source.asked = True
-            source.connections += 1
+            source.join()
             try:
                 return await self._opener.open(source, start, end), source
             except RangeRefused:
@@ -200,10 +225,10 @@ class SegmentedJob:
                 tries[source] = tries.get(source, 0) + 1
                 wait = self._patience(error, tries[source])
                 if wait is None:
-                    source.fault = error
+                    source.fail(error)
                 failed = source
             finally:
-                source.connections -= 1
+                source.leave()
             await asyncio.sleep(wait or 0)
 
     def _patience(self, error: DownloadError, tries: int) -> float | None:
@@ -220,7 +245,7 @@ class SegmentedJob:
 
     async def _prepare(self, facts: Facts) -> LocalFile:
         """Take the path and open the file there; a Job that is cancelled meanwhile has it to suspend."""
-        place, path = self._place, self._path
+        place, path = self.place, self._path
 
         def prepare() -> LocalFile:
             file = self._file = LocalFile.prepare(
@@ -251,11 +276,16 @@ class SegmentedJob:
             self._crew.ledger = ledger
             return
         if first is None and arrival.facts.ranges is False:
-            raise RangeRefused("The server has no ranges: what is there cannot be continued.", ledger.length)
+            error = RangeRefused("The server has no ranges: what is there cannot be continued.", ledger.length)
+            error.terse = NO_URI
+            raise error
         over = asyncio.Event()
         saving = asyncio.create_task(self._keep_records(file, over))
         try:
             await self._crew.work(ledger, file.fd, file.path, file.live, first, arrival.facts, source)
+        except SourceError as error:
+            error.terse = NO_URI  # aria2 gives the code of the last one, but once there is a file no text
+            raise
         finally:
             over.set()
             await _outlast(saving)
@@ -269,15 +299,18 @@ class SegmentedJob:
                 arrival.channel, file.fd, 0, _engine.UNBOUNDED, pace=self._pace, timeout=self._plan.limits.timeout
             )
             self._stream = transfer
-            source.connections += 1
+            source.join()
             watching = asyncio.create_task(self._watch(transfer))
             try:
                 await self._receiver.settle(transfer, ended)
+            except asyncio.CancelledError:
+                self._came = transfer.position
+                raise
             finally:
                 watching.cancel()
                 arrival.channel.close()
                 self._stream = None
-                source.connections -= 1
+                source.leave()
             if transfer.reason == _engine.COMPLETE:
                 self._length = transfer.position
                 await self._finish(file, arrival.facts, transfer.position)
@@ -286,7 +319,8 @@ class SegmentedJob:
             tries, self._slow = tries + 1, None
             wait = self._patience(error, tries)
             if wait is None:
-                source.fault, tries = error, 0
+                source.fail(error)
+                tries = 0
             await asyncio.sleep(wait or 0)
             arrival, source = await self._open_first(0, None)
             await self._off_loop(file.empty)
@@ -363,6 +397,12 @@ class SegmentedJob:
             return min(FRESH_STARTS, tries - 1)
         return FRESH_STARTS
 
+    def _exhaust(self, error: DownloadError) -> None:
+        """No Source can go on with what is there: none of them waits."""
+        for source in self._sources:
+            if source.alive:
+                source.fail(error)
+
     def _expendable(self, file: LocalFile, error: DownloadError) -> bool:
         """Whether the bytes on disk may go for a fresh start: never those that another program left there."""
         if file.action not in (Action.FRESH, Action.TRUNCATE, Action.RESUME_CONTROL):
@@ -383,6 +423,12 @@ class SegmentedJob:
         plan = self._plan
         return layout.resolve(plan.directory, name, trusted=plan.trusted and name == plan.out, compat=plan.compat)
 
+    def _shown_path(self) -> str:
+        """The path below ``dir`` as it was written, with as many slashes at its end and one more, as aria2 shows it."""
+        folder = self._plan.directory.rstrip("/")
+        inside = folder and folder != self._plan.directory and self._path.startswith(folder + "/")
+        return self._plan.directory + self._path[len(folder) :] if inside else self._path
+
     def _guess(self) -> str:
         """The path if the server names the file as its URI does; '' if there is no telling."""
         try:
@@ -400,11 +446,6 @@ class SegmentedJob:
             for c in self._crew.connections
             if c.source
         )
-
-    def _uris(self) -> tuple[UriView, ...]:
-        """aria2's order: spent ones first."""
-        views = [UriView(s.uri, s.asked) for s in self._sources]
-        return tuple(sorted(views, key=lambda view: not view.used))
 
     async def _off_loop(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a blocking step in a thread, to its end even when the Job is cancelled meanwhile."""

@@ -49,7 +49,7 @@ class Web:
         """See ``Protocol.job``."""
         options = request.options
         opener = HttpOpener(http_rules(options), self._pool, self._names, self._cookies)
-        sources = [Source(uri, _host(uri)) for uri in request.uris]
+        sources = [Source.of(uri, place.lines) for uri in place.lines.order(request.uris)]
         if not request.trusted:
             place = replace(place, claims=place.claims.fenced(options.text("dir") or ".", home() or "/"))
         return SegmentedJob(sources, plan(request, place.live_dir), place, opener, self._receiver)
@@ -57,10 +57,6 @@ class Web:
     async def close(self) -> None:
         """See ``Protocol.close``."""
         self._pool.close()
-
-
-def _host(uri: str) -> str:
-    return "/".join(uri.split("/", 3)[:3]).lower()
 
 
 def plan(request: Request, live_dir: Path | None) -> Plan:
@@ -89,6 +85,7 @@ def limits(options: OptionSet) -> Limits:
         connections=options.integer("split"),
         per_host=options.integer("max-connection-per-server"),
         min_split_size=options.integer("min-split-size"),
+        piece_length=options.integer("piece-length"),
         strict_split=options.given("min-split-size") is not Layer.DEFAULT,
         timeout=float(options.integer("timeout")),
         lowest_speed=options.integer("lowest-speed-limit"),
@@ -140,7 +137,7 @@ def http_rules(options: OptionSet) -> HttpRules:
         ),
         user_agent=options.text("user-agent") or "",
         referer=options.text("referer") or "",
-        headers=options.lines("header"),
+        headers=tuple(line for line in options.lines("header") if line.strip()),  # an empty one would end the head
         user=options.text("http-user"),
         password=options.text("http-passwd"),
         netrc=_netrc(netrc) if netrc and not options.flag("no-netrc") else None,

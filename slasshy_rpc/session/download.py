@@ -10,14 +10,15 @@ import asyncio
 import enum
 import logging
 import os.path
-from collections.abc import Container
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
 from slasshy_rpc.clock import monotonic
 from slasshy_rpc.errors import ErrorCode
-from slasshy_rpc.session import uris
+from slasshy_rpc.plan.lines import Lines
+from slasshy_rpc.session.uris import MOST, added, too_many
 from slasshy_rpc.values import FileView, Snapshot, Status, UriView
 
 if TYPE_CHECKING:
@@ -61,10 +62,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What a stopped Download says for itself."""
+    """What a stopped Download says for itself. ``terse`` is what aria2 would say, where that is another text."""
 
     code: int = ErrorCode.OK
     message: str = ""
+    terse: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,12 @@ _ALONE = Family()
 class Download:
     """One GID. ``run`` is there exactly while the status is ACTIVE, ``block`` while it is queued.
 
-    ``last`` is the Snapshot that its latest Job left. ``seconds`` adds up the time that Jobs have run. There may be
-    half a million that wait: what only few have is one attribute, and one object for all others.
+    ``lines`` are there from its first start on, or its first changed URI, to its end. ``last`` is the Snapshot that its
+    latest Job left. ``seconds`` adds up the time that Jobs have run. There may be half a million that wait: what only
+    few have is one attribute, and one object for all others.
     """
 
-    __slots__ = ("block", "ending", "family", "gid", "last", "request", "run", "seconds", "status")
+    __slots__ = ("block", "ending", "family", "gid", "last", "lines", "request", "run", "seconds", "status")
 
     def __init__(self, gid: str, request: Request, status: Status) -> None:
         self.gid = gid
@@ -96,6 +99,7 @@ class Download:
         self.block: Block | None = None
         self.run: Run | None = None
         self.last: Snapshot | None = None
+        self.lines: Lines | None = None
         self.seconds = 0.0
         self.ending = _NOT_ENDED
         self.family = _ALONE
@@ -132,15 +136,54 @@ class Download:
         """Keep the ending Job's last Snapshot, without what only a running one has."""
         if self.run is None:
             return
+        self.line_up().put_back()
         last = replace(self.snapshot(), connections=0, servers=(), verified_length=None, verify_pending=False)
         self.last = _adapted(last, self.run.request, self.request)
         self.seconds += monotonic() - self.run.started
 
+    def line_up(self) -> Lines:
+        """Its lines, for whoever changes them; it shows them as soon as a Job runs, or ``change_uris`` is done."""
+        if self.lines is None:
+            files = self.snapshot().files
+            self.lines = Lines.of(files[0].uris if files else (), reuse=self.options.flag("reuse-uri"))
+        return self.lines
+
     def replace_request(self, request: Request) -> None:
-        """Take changed URIs or options; an idle Download shows a changed place or source at once."""
-        if self.last is not None and self.run is None:
-            self.last = _adapted(self.last, self.request, request)
+        """Take changed options; an idle Download shows a changed place at once.
+
+        How many lines there are was settled when it was added.
+        """
+        if self.run is None:
+            if self.last is None and fresh_uris(request) != fresh_uris(self.request):
+                self.last = self._unstarted()
+            if self.last is not None:
+                self.last = _adapted(self.last, self.request, request)
         self.request = request
+
+    def change_uris(
+        self, withdrawn: Sequence[str], given: Sequence[str], position: int | None, served: Callable[[str], bool]
+    ) -> tuple[int, int]:
+        """Withdraw lines and add some, as aria2.changeUri counts them; what is not ``served`` is listed, not asked.
+
+        Raises RpcError if there would be more than ``uris.MOST`` lines, and more than there were.
+        """
+        lines, new = self.line_up(), added(given)
+        gone = lines.matches(withdrawn)
+        if len(lines) - gone + len(new) > max(MOST, len(lines)):
+            raise too_many()
+        if gone or new:
+            lines.withdraw(withdrawn)
+            lines.insert(new, position)
+            if self.run is None:
+                last = self.last or self._unstarted()
+                self.last = replace(last, files=(replace(last.files[0], uris=lines.views()), *last.files[1:]))
+            known = frozenset(self.request.uris)
+            order = lines.order(view.uri for view in lines.views())
+            uris = tuple(uri for uri in order if uri in known or served(uri))
+            # Who adds a URI may also name the file, unless the user has done so.
+            trusted = self.request.trusted and (not new or bool(self.options.text("out")))
+            self.request = replace(self.request, uris=uris, trusted=trusted)
+        return gone, len(new)
 
     def _unstarted(self) -> Snapshot:
         file = FileView(path=named_path(self.options), uris=fresh_uris(self.request))
@@ -153,20 +196,7 @@ def fresh_uris(request: Request) -> tuple[UriView, ...]:
     split = request.options.integer("split")
     allowed = len(given) * request.options.integer("max-connection-per-server")
     length = max(len(given), min(split, allowed, MOST_LINES))
-    return tuple(UriView(uri, used=False) for uri in islice(cycle(given), length))
-
-
-def with_mirrors(before: Request, left: Container[str], new: list[str], position: int | None) -> Request:
-    """``before`` itself, or a Request with those of its URIs that are ``left`` and ``new`` ones at ``position``.
-
-    Raises RpcError as ``uris.merged`` does.
-    """
-    wanted = uris.merged([uri for uri in before.uris if uri in left], new, position, len(before.uris))
-    if wanted == before.uris:
-        return before
-    # Who adds a URI may also name the file, unless the user has done so.
-    trusted = before.trusted and (not new or bool(before.options.text("out")))
-    return replace(before, uris=wanted, trusted=trusted)
+    return tuple(islice(cycle([UriView(uri, used=False) for uri in given]), length))
 
 
 def place(options: OptionSet) -> tuple[str | None, str | None]:
@@ -205,8 +235,6 @@ def _adapted(snapshot: Snapshot, before: Request, after: Request) -> Snapshot:
     if before is after or not snapshot.files:
         return snapshot
     first, *others = snapshot.files
-    if before.uris != after.uris:
-        first = replace(first, uris=fresh_uris(after))
     path = _moved(first.path, before.options, after.options)
     return replace(snapshot, files=(replace(first, path=path), *others))
 

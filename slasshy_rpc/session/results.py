@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from slasshy_rpc.errors import DownloadError, ErrorCode
-from slasshy_rpc.session.download import Download
+from slasshy_rpc.session.download import Download, Ending
 from slasshy_rpc.values import Status
 
 log = logging.getLogger(__name__)
@@ -90,9 +90,10 @@ class Results:
         return code
 
 
-def verdict(gid: str, error: BaseException) -> tuple[int, str]:
-    """Code and message of a failure; anything but a DownloadError is a fault of ours, and goes to the log in full."""
+def verdict(gid: str, error: BaseException) -> Ending:
+    """What a failure is called; anything but a DownloadError is a fault of ours, and goes to the log in full."""
     if isinstance(error, DownloadError):
-        return error.code, str(error)
+        return Ending(error.code, str(error), error.terse)
     log.error("GID#%s ended by a fault in the program; please report it.", gid, exc_info=error)
-    return ErrorCode.UNKNOWN, f"The program made a mistake ({type(error).__name__}: {error}); its log says where."
+    message = f"The program made a mistake ({type(error).__name__}: {error}); its log says where."
+    return Ending(ErrorCode.UNKNOWN, message)

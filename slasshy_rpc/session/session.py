@@ -23,8 +23,8 @@ from slasshy_rpc.disk.claims import Claims
 from slasshy_rpc.errors import DownloadError, ErrorCode, RpcError
 from slasshy_rpc.options.values import Layer, Normal, OptionSet, needs_restart
 from slasshy_rpc.protocols.base import Outcome, Protocol, Protocols, Request, Workplace
-from slasshy_rpc.session import gid, halt, uris
-from slasshy_rpc.session.download import Download, Ending, Family, Intent, Run, fresh_uris, place, with_mirrors
+from slasshy_rpc.session import gid, halt
+from slasshy_rpc.session.download import Download, Ending, Family, Intent, Run, place
 from slasshy_rpc.session.events import Events
 from slasshy_rpc.session.export import Kept
 from slasshy_rpc.session.history import NoStore, Store
@@ -258,24 +258,20 @@ class Session:
     def change_uris(
         self, download: Download, withdrawn: Sequence[str], added: Sequence[str], position: int | None = None
     ) -> tuple[int, int]:
-        """Withdraw and add mirrors; an active one is restarted with what it has. Returns how many went and came.
-
-        ``uris.withdraw`` says what goes. Of those added, what no protocol can serve counts, as in aria2, but is left
-        out. Raises RpcError for a stopped one, and if there would be more than ``uris.MOST``.
-        """
+        """Withdraw and add mirrors, also as it runs: see ``Download.change_uris``. Raises RpcError if it has ended."""
         if download.stopped:
             raise RpcError(f"Cannot remove URIs from GID#{download.gid}")
         before = download.request
-        gone, left = uris.withdraw((view.uri for view in fresh_uris(before)), withdrawn)
-        new = uris.added(added)
-        served = [uri for uri in new if self._protocol_for(Request((uri,), before.options)) is not None]
-        after = with_mirrors(before, left, served, position)
-        if after is not before:
-            download.replace_request(after)
+
+        def served(uri: str) -> bool:
+            return self._protocol_for(Request((uri,), before.options)) is not None
+
+        changed = download.change_uris(withdrawn, added, position, served)
+        if download.request is not before:
             self._note(download)
-            if download.run is not None and download.run.intent is Intent.NONE:
-                download.run.stop(Intent.RESTART)
-        return gone, len(new)
+            if download.run is not None:
+                download.run.job.change_uris(download.request.uris)
+        return changed
 
     def change_global(self, changed: Mapping[str, Normal]) -> None:
         """Change what applies to Downloads added from now on, and to the session itself at once."""
@@ -419,7 +415,7 @@ class Session:
             protocol = self._protocol_for(download.request)
             if protocol is None:
                 raise DownloadError("No URI available.")
-            workplace = Workplace(download.gid, self._pace, self._live_dir, self.claims)
+            workplace = Workplace(download.gid, self._pace, self._live_dir, self.claims, download.line_up())
             job = protocol.job(download.request, workplace)
             task = asyncio.get_running_loop().create_task(job.run(), name=f"download {download.gid}")
             download.run = Run(download.request, job, task, monotonic())
@@ -461,7 +457,7 @@ class Session:
                 if paused:
                     self.events.emit(Event.PAUSE, download.gid)
             case Intent.REMOVE:
-                self._finish(download, Status.REMOVED, Event.STOP, ErrorCode.REMOVED)
+                self._finish(download, Status.REMOVED, Event.STOP, Ending(ErrorCode.REMOVED))
             case Intent.CLOSE:
                 self._note(download)
                 download.status = Status.WAITING
@@ -477,7 +473,7 @@ class Session:
         download.family = replace(download.family, followed_by=tuple(child.gid for child in children))
         for child in reversed(children):
             self._enqueue(child, 0)
-        self._finish(download, Status.COMPLETE, Event.COMPLETE, ErrorCode.OK)
+        self._finish(download, Status.COMPLETE, Event.COMPLETE, Ending())
 
     def _child(self, parent: Download, request: Request, status: Status) -> Download:
         child = Download(gid.fresh(self._downloads), request, status)
@@ -486,12 +482,13 @@ class Session:
         return child
 
     def _fail(self, download: Download, error: BaseException) -> None:
-        self._finish(download, Status.ERROR, Event.ERROR, *verdict(download.gid, error))
+        self._finish(download, Status.ERROR, Event.ERROR, verdict(download.gid, error))
 
-    def _finish(self, download: Download, status: Status, event: Event, code: int, message: str = "") -> None:
+    def _finish(self, download: Download, status: Status, event: Event, ending: Ending) -> None:
         self.claims.release(download.gid)
+        download.lines = None
         download.status = status
-        download.ending = Ending(code, message)
+        download.ending = ending
         if download.last is not None:
             download.last = replace(download.last, download_speed=0, upload_speed=0)
         self.store.ended(download)

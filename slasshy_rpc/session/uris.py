@@ -7,7 +7,6 @@ be served, which the protocols say.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 
 from slasshy_rpc.errors import RpcError
@@ -40,37 +39,15 @@ def normalised(uri: str) -> str | None:
 
 
 def usable(uris: Iterable[str]) -> tuple[str, ...]:
-    """The usable ones, each once, in order."""
+    """The usable ones, in order; one that is there twice stays so, for it is listed twice."""
     kept = (normalised(uri) for uri in uris)
-    return tuple(dict.fromkeys(uri for uri in kept if uri is not None))
-
-
-def withdraw(listed: Iterable[str], withdrawn: Iterable[str]) -> tuple[int, set[str]]:
-    """Each of ``withdrawn`` takes one such line away from the ``listed`` ones: how many went, and what has one left.
-
-    aria2 lists a URI once for each Connection that it may have; here one is gone when all its lines are.
-    """
-    lines, wanted = Counter(listed), Counter(withdrawn)
-    gone = lines & wanted
-    return gone.total(), set(lines - gone)
+    return tuple(uri for uri in kept if uri is not None)
 
 
 def added(given: Iterable[str]) -> list[str]:
     """What aria2.changeUri counts as added: every URI of a file, also of a scheme that nobody can serve."""
     kept = (normalised(uri) for uri in given)
     return [uri for uri in kept if uri is not None and not uri.startswith(_MAGNET)]
-
-
-def merged(kept: list[str], new: list[str], position: int | None, before: int) -> tuple[str, ...]:
-    """``new`` ones among the ``kept``: at ``position``, or behind them; each once.
-
-    Raises RpcError if these were more than ``MOST``, and more than the ``before`` that there were.
-    """
-    at = len(kept) if position is None else position
-    uris = tuple(dict.fromkeys([*kept[:at], *new, *kept[at:]]))
-    if len(uris) > max(MOST, before):
-        raise too_many()
-    return uris
 
 
 def too_many() -> RpcError:

@@ -123,15 +123,24 @@ async def test_change_uri_takes_as_many_as_are_listed(stage: Stage) -> None:
     assert (await stage.call("getFiles", gid))[0]["uris"] == []
 
 
-async def test_change_uri_of_an_active_one_restarts_it(stage: Stage) -> None:
-    gid = await stage.add()
-    assert await stage.call("changeUri", gid, 1, [], ["http://127.0.0.1/b"]) == [0, 1]
+async def test_change_uri_of_an_active_one_is_told_to_its_job(stage: Stage) -> None:
+    gid, b = await stage.add(), "http://127.0.0.1/b"
+    assert await stage.call("changeUri", gid, 1, [], [b]) == [0, 1]
+    assert await stage.call("changeUri", gid, 1, [URI], [b + "2"], 0) == [1, 1]
+    assert await stage.call("changeUri", gid, 1, ["http://127.0.0.1/nobody"], []) == [0, 0]
     await turns()
-    assert stage.heard == [("START", gid, "active"), ("START", gid, "active")]
-    assert stage.job(gid).request.uris == (URI, "http://127.0.0.1/b")
-    await stage.call("changeUri", gid, 1, ["http://127.0.0.1/nobody"], [])
-    await turns()
-    assert len(stage.heard) == 2  # nothing has changed, nothing restarts
+    assert stage.heard == [("START", gid, "active")]  # it goes on as it is
+    assert stage.job(gid).changed == [(b, URI), (b + "2", b)]
+    assert stage.session.find(gid).request.uris == (b + "2", b)
+    assert [each["uri"] for each in await stage.call("getUris", gid)] == [b + "2", b]
+
+
+async def test_lines_stay_as_they_were_added_whatever_the_options_become(stage: Stage) -> None:
+    gid = await stage.add(pause="true", split="3", max_connection_per_server="3", out="a")
+    await stage.call("changeOption", gid, {"split": "1", "out": "b"})
+    told = await stage.call("tellStatus", gid, ["files"])
+    assert len(told["files"][0]["uris"]) == 3
+    assert told["files"][0]["path"].endswith("/b")
 
 
 async def test_change_uri_refusals(stage: Stage) -> None:
@@ -241,10 +250,12 @@ async def test_change_uri_with_what_nobody_serves_leaves_a_running_one_alone(
     assert await stage.call("changeUri", gid, 1, [], [uri]) == answer
     await turns()
     assert stage.heard == [("START", gid, "active")]
-    assert stage.job(gid).request.uris == (URI,)
+    assert stage.session.find(gid).request.uris == (URI,)
+    listed = [each["uri"] for each in await stage.call("getUris", gid)]
+    assert listed == [URI] + [uri] * answer[1]  # what counts is listed, and never asked
     assert await stage.call("changeUri", gid, 1, [], [uri, "http://127.0.0.1/b"]) == [0, answer[1] + 1]
     await turns()
-    assert stage.job(gid).request.uris == (URI, "http://127.0.0.1/b")
+    assert sorted(stage.session.find(gid).request.uris) == sorted((URI, "http://127.0.0.1/b"))
 
 
 @pytest.mark.parametrize(("out", "trusted"), [({}, False), ({"out": "/a"}, True)])

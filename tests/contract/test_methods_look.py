@@ -76,7 +76,7 @@ async def test_global_stat(stage: Stage) -> None:
 
 
 async def test_views_of_an_active_one(stage: Stage) -> None:
-    active, waiting = await stage.add(), await stage.add()
+    active, waiting = await stage.add(split="2", max_connection_per_server="2"), await stage.add()
     used, spare = {"status": "used", "uri": URI}, {"status": "waiting", "uri": URI}
     assert await stage.call("getUris", active) == [used, spare]
     assert await stage.call("getFiles", active) == [
@@ -189,7 +189,7 @@ async def test_rows_for_the_console(stage: Stage) -> None:
     gid = stage.api.add_request([URI], {"out": "x"}, trusted=True)
     await turns()
     (row,) = stage.api.rows()
-    assert (row.gid, row.status, row.snapshot) == (gid, Status.ACTIVE, stage.job(gid).state)
+    assert (row.gid, row.status, row.snapshot) == (gid, Status.ACTIVE, stage.job(gid).snapshot())
     assert stage.job(gid).request.trusted
     assert [each.gid for each in stage.api.result_rows()] == [gid]
     await stage.end(gid)
@@ -217,3 +217,14 @@ async def test_long_lists_are_the_same_lists(stage: Stage, monkeypatch: pytest.M
     for gid in waiting[:6]:
         await stage.call("remove", gid)
     assert isinstance(await stage.call("tellWaiting", 0, 5), list)
+
+
+@pytest.mark.parametrize(("compat", "shown"), [("true", "Short."), ("false", "A long story.")])
+async def test_compat_tells_of_failures_in_the_words_of_aria2(compat: str, shown: str) -> None:
+    stage = Stage(options(compat=compat))
+    gid = await stage.add()
+    await stage.end(gid, DownloadError("A long story.", 16, terse="Short."))
+    told = await stage.call("tellStatus", gid, ["errorCode", "errorMessage"])
+    assert told == {"errorCode": "16", "errorMessage": shown}
+    assert stage.api.row(gid).message == "A long story."  # the console has room for it
+    await close_all()

@@ -65,44 +65,20 @@ TABLE: tuple[Allowed, ...] = (
         "A proxy is refused as long as there are none: nothing is sent past a proxy that was asked for.",
         tuple(f"options/in */{name}-proxy *" for name in ("all", "http", "https", "ftp")),
     ),
-    # ---- not imitated
     Allowed(
-        "A URI of a download is listed once, as used from its first request on; aria2 lists a line for each "
-        "connection, and `changeUri` works on those lines.",
-        (
-            "*.uris*",
-            "*getUris*",
-            "life/changeUri/*: result*",
-            "sessions/a whole life/at the end: *",
-        ),
+        "A redirect to a scheme that nobody here can serve is an error that says so; aria2 goes there.",
+        ("ends/no answer/redirect to ftp, tellStatus: result.errorMessage",),
     ),
+    # ---- what is said
     Allowed(
-        "An `errorMessage` says what was wrong, where, and what to do; its code is aria2's.",
-        ("*errorMessage",),
-    ),
-    Allowed(
-        "`totalLength`, `completedLength` and `bitfield` of what has failed are what is known and there, to the byte.",
+        "`totalLength` of what has failed is shown where it is known, and `completedLength` counts bytes; aria2 counts "
+        "blocks.",
         (
-            "ends/*: result.completedLength",
-            "ends/*: result.totalLength",
-            "ends/*: result.bitfield",
+            "ends/bodies that break off/too short, tellStatus: result.completedLength",
+            "ends/places/a longer one is there, tellStatus: result.totalLength",
             "life/the same file twice/no renaming, tellStatus: result.totalLength",
             "looks/going on with what is there/half, no renaming, tellStatus: result.totalLength",
-            "looks/unknown length/paused, tellStatus: result.completedLength",
         ),
-    ),
-    Allowed(
-        "The first cut counts bytes, not pieces: a file a little shorter than two pieces comes over one connection.",
-        ("looks/several connections/2097151 in 4, *",),
-    ),
-    Allowed("Empty lines among `header` are dropped.", ("options/cumulative ones/*: header",)),
-    Allowed(
-        "`enable-async-dns6` and `select-file` are checked as their kinds are; aria2 takes any text for them.",
-        ("options/in */enable-async-dns6 *", "options/in */select-file *"),
-    ),
-    Allowed(
-        "A slash at the end of `dir` is not doubled in paths.",
-        ("looks/names/dir with a slash, tellStatus: *",),
     ),
     # ---- being asked
     Allowed(
@@ -146,6 +122,14 @@ TABLE: tuple[Allowed, ...] = (
             "looks/unknown length/complete, *.path",
             "looks/unknown length/complete, *[0].path",
             "looks/unknown length/complete, files: u.*",
+        ),
+    ),
+    Allowed(
+        "`changeUri` of a paused download that adds a URI leaves it paused; aria2 opens connections for it at once, "
+        "and fails.",
+        (
+            "uris/added after a pause/unpause*",
+            "uris/added after a pause/complete, *",
         ),
     ),
     # ---- another version

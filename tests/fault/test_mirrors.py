@@ -74,6 +74,14 @@ async def test_headers_that_are_for_one_origin_do_not_go_to_another(
     assert [there.header(name) for name in mine] == [None] * 4 + [f"127.0.0.1:{other.port}", "X-Harmless-value"]
 
 
+async def test_empty_headers_are_not_sent(fetcher: Fetcher, origin: Origin) -> None:
+    """One would end the head, and what follows would be a body, or another request."""
+    done = await fetcher.fetch(origin.serve(NAME, length=1000), header="\n\nA: b\n \n\nC: d\n\n")
+    assert done.error is None
+    (seen,) = origin.requests()
+    assert (seen.header("a"), seen.header("c")) == ("b", "d")
+
+
 # ---- mirrors
 
 

@@ -6,7 +6,7 @@ Owns: FakeProtocol, FakeJob, and the Stage that puts a Session and an Api on the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ from slasshy_rpc.options.values import Layer, OptionSet, defaults
 from slasshy_rpc.protocols.base import Outcome, Request, Workplace
 from slasshy_rpc.session.download import named_path
 from slasshy_rpc.session.session import Session
-from slasshy_rpc.values import Event, FileView, ServerView, Snapshot, UriView
+from slasshy_rpc.values import Event, FileView, ServerView, Snapshot
 
 
 class FakeJob:
@@ -39,6 +39,7 @@ class FakeJob:
         self.cancelled = 0
         self.last_word: Outcome | Exception | None = None
         self._ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.changed: list[tuple[str, ...]] = []
         uri = request.uris[0]
         self.state = Snapshot(
             total_length=4 << 20,
@@ -47,11 +48,12 @@ class FakeJob:
             connections=1,
             num_pieces=4,
             bitfield=b"\x00",
-            files=(FileView(named_path(request.options), 4 << 20, uris=(UriView(uri, True), UriView(uri, False))),),
+            files=(FileView(named_path(request.options), 4 << 20),),
             servers=(ServerView(uri, uri, 1000),),
         )
 
     async def run(self) -> Outcome:
+        self.place.lines.take(self.request.uris[0])
         try:
             return await asyncio.shield(self._ended)
         except asyncio.CancelledError:
@@ -70,11 +72,15 @@ class FakeJob:
             self._ended.set_result(outcome or Outcome())
 
     def snapshot(self) -> Snapshot:
-        return self.state
+        file = replace(self.state.files[0], uris=self.place.lines.views())
+        return replace(self.state, files=(file, *self.state.files[1:]))
 
     def retune(self, changed: OptionSet) -> bool:
         self.retuned.append(changed)
         return self.retunes
+
+    def change_uris(self, uris: Sequence[str]) -> None:
+        self.changed.append(tuple(uris))
 
 
 class FakeProtocol:

@@ -15,6 +15,7 @@ from slasshy_rpc.errors import DownloadError
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.values import Layer, defaults
+from slasshy_rpc.plan.lines import Lines
 from slasshy_rpc.protocols.base import Request, Workplace
 from slasshy_rpc.protocols.segmented import SegmentedJob
 from slasshy_rpc.protocols.web import Web
@@ -60,7 +61,7 @@ class Fetcher:
         if header:
             own["header"] = tuple(header.splitlines())
         request = Request(uris, defaults(compat=False).derive(own, Layer.OWN))
-        return self._web.job(request, Workplace("0" * 16, live_dir=self.live_dir))
+        return self._web.job(request, Workplace("0" * 16, live_dir=self.live_dir, lines=Lines(uris)))
 
     async def fetch(self, *uris: str, **options: str) -> Fetched:
         """Run such a job to its end, at most LIMIT seconds."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from slasshy_rpc.errors import OptionError, UsageError
 from slasshy_rpc.options.files import Entry, read_conf, read_input
 from slasshy_rpc.options.table import TABLE, Scope, State
-from slasshy_rpc.options.values import Layer, Normal, defaults, parse_value
+from slasshy_rpc.options.values import Layer, Normal, defaults, is_void, parse_value
 
 BYTES = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -144,5 +144,12 @@ def test_what_a_session_file_holds_comes_back(tmp_path: Path, own: dict[str, Nor
     lines = "".join(f" {name}={value}\n" for name, value in options.items_for_session())
     path = tmp_path / "session"
     path.write_text(f"http://a/1\t\n{lines}", encoding="utf-8", newline="\n")
-    kept = {name: value for name, value in own.items() if name not in ("gid", "pause")}
+    void = {name for name, value in own.items() if is_void(TABLE[name], value)}  # a front would not have kept it
+    kept = {name: value for name, value in own.items() if name not in ("gid", "pause", *void)}
     assert entries(path) == [Entry(("http://a/1",), kept)]
+
+
+def test_what_changes_nothing_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "in"
+    path.write_text("http://h/x\n enable-async-dns6=anything\n select-file=\n split=3\n")
+    assert entries(path) == [Entry(("http://h/x",), {"split": "3"})]

@@ -237,3 +237,16 @@ def test_no_call_does_more_than_raise_an_option_error(raw: dict[str, object], sc
     options = defaults(compat=False).derive(checked, Layer.OWN)
     assert all(isinstance(value, str) for value in options.items_for_rpc(Scope.NEW).values())
     assert all("\n" not in value for _, value in options.items_for_session())
+
+
+def test_what_changes_nothing_is_taken_and_not_kept() -> None:
+    given = {"enable-async-dns6": "anything", "select-file": "3-1", "split": "3"}
+    assert check_rpc(given, Scope.NEW) == {"split": "3"}
+    assert check_rpc({"select-file": "3-1,2"}, Scope.NEW) == {"select-file": "3-1,2"}
+
+
+def test_empty_headers_are_shown_and_not_saved() -> None:
+    own = check_rpc({"header": ["", "A: b", ""]}, Scope.NEW)
+    options = defaults(compat=True).derive(own, Layer.OWN)
+    assert options.items_for_rpc(Scope.NEW)["header"] == "\nA: b\n\n"
+    assert list(options.items_for_session()) == [("header", "A: b")]

@@ -39,6 +39,13 @@ def test_min_split_size_as_aria2_has_it() -> None:
     # Observed on aria2: 4 MiB with 2M is split, 1 MiB with 1M is not.
     assert len(first_cut([(0, 4 * MIB)], 16, 2 * MIB)) == 2
     assert len(first_cut([(0, MIB)], 16, MIB)) == 1
+    assert len(first_cut([(0, 2 * MIB - 1)], 16, MIB)) == 1
+
+
+def test_the_last_piece_counts_whole() -> None:
+    assert first_cut([(0, 2 * MIB - 1)], 16, MIB, MIB) == [(0, MIB), (MIB, 2 * MIB - 1)]
+    assert len(first_cut([(0, MIB + 1)], 16, MIB, MIB)) == 2
+    assert len(first_cut([(MIB - GRAIN, MIB)], 16, MIB, MIB)) == 1
 
 
 busy = st.builds(

@@ -160,7 +160,7 @@ async def test_progress_stays_in_sight_until_the_new_job_knows_better() -> None:
         "downloadSpeed": "0",
     }
     (file,) = await stage.call("getFiles", gid)
-    assert (file["path"], file["uris"]) == ("/downloads/x", [{"status": "used", "uri": URI}])
+    assert (file["path"], file["uris"]) == ("/downloads/x", [{"status": "used", "uri": URI}] * 2)
     job.state = replace(known, completed_length=0, bitfield=b"\x00")  # the file has changed: from the start
     assert (await stage.call("tellStatus", gid, ["completedLength"])) == {"completedLength": "0"}
 

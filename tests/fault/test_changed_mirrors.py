@@ -1,0 +1,117 @@
+"""Mirrors that come and go while a file is brought: no byte is asked for twice, and nobody waits for who is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from slasshy_rpc.errors import DownloadError
+from slasshy_rpc.protocols.segmented import SegmentedJob
+from tests.support.behaviour import Behaviour
+from tests.support.fetcher import LIMIT, Fetcher
+from tests.support.origin import Origin
+
+MIB = 1 << 20
+NAME = "/f.bin"
+
+
+async def until_it_has(job: SegmentedJob, count: int) -> None:
+    for _ in range(1500):
+        if job.snapshot().completed_length >= count:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(job.snapshot())
+
+
+async def end(task: asyncio.Task[object]) -> None:
+    async with asyncio.timeout(LIMIT):
+        await task
+
+
+async def test_a_stream_goes_on_when_a_mirror_is_added(fetcher: Fetcher, origin: Origin) -> None:
+    """A server without ranges could not give what came already but from the start."""
+    url = origin.serve(NAME, length=2 * MIB, behaviour=Behaviour(ranges=False, hold_at=MIB))
+    job = fetcher.job(url)
+    task = asyncio.ensure_future(job.run())
+    await until_it_has(job, MIB)
+    job.change_uris([url, origin.serve("/other", length=2 * MIB)])
+    origin.release(NAME)
+    await end(task)
+    assert origin.requests(NAME)[0].sent == 2 * MIB
+    assert (fetcher.folder / "f.bin").read_bytes() == origin.content(NAME).whole()
+
+
+async def test_a_mirror_that_is_added_gets_its_share(fetcher: Fetcher, origin: Origin) -> None:
+    url = origin.serve(NAME, length=8 * MIB, behaviour=Behaviour(hold_at=MIB))
+    job = fetcher.job(url, split="2", max_connection_per_server="1", min_split_size=str(MIB))
+    task = asyncio.ensure_future(job.run())
+    await until_it_has(job, MIB)
+    job.change_uris([url, url.replace("127.0.0.1", "localhost")])
+    await asyncio.to_thread(origin.wait, lambda origin: len(origin.requests()) == 2)
+    origin.release(NAME)
+    await end(task)
+    assert (fetcher.folder / "f.bin").read_bytes() == origin.content(NAME).whole()
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour(), Behaviour(framing="chunked")], ids=["length", "chunked"])
+async def test_what_is_withdrawn_is_left_and_another_goes_on(
+    fetcher: Fetcher, origin: Origin, behaviour: Behaviour
+) -> None:
+    url = origin.serve(NAME, length=3 * MIB, behaviour=replace(behaviour, hold_at=MIB))
+    other = origin.serve("/g.bin", data=origin.content(NAME).whole(), behaviour=behaviour)
+    job = fetcher.job(url, split="1", max_tries="1")
+    task = asyncio.ensure_future(job.run())
+    await until_it_has(job, MIB)
+    job.change_uris([other])
+    await end(task)
+    assert len(origin.requests(NAME)) == 1
+    assert (fetcher.folder / "f.bin").read_bytes() == origin.content(NAME).whole()
+
+
+async def test_nobody_waits_for_the_answer_of_what_was_withdrawn(fetcher: Fetcher, origin: Origin) -> None:
+    silent = origin.serve("/silent", behaviour=Behaviour(hold_at=-1))
+    job = fetcher.job(silent, timeout="60")
+    task = asyncio.ensure_future(job.run())
+    await asyncio.to_thread(origin.wait, lambda origin: len(origin.requests()) == 1)
+    job.change_uris([origin.serve(NAME, length=1000)])
+    await end(task)
+    assert (fetcher.folder / "f.bin").read_bytes() == origin.content(NAME).whole()
+
+
+async def test_an_open_that_is_withdrawn_can_still_be_cancelled(fetcher: Fetcher, origin: Origin) -> None:
+    silent = origin.serve("/silent", behaviour=Behaviour(hold_at=-1))
+    job = fetcher.job(silent, timeout="60")
+    task = asyncio.ensure_future(job.run())
+    await asyncio.to_thread(origin.wait, lambda origin: len(origin.requests()) == 1)
+    task.cancel()
+    job.change_uris([origin.serve(NAME, length=1000)])
+    with pytest.raises(asyncio.CancelledError):
+        await end(task)
+    assert origin.requests(NAME) == []
+
+
+async def test_without_any_mirror_it_fails(fetcher: Fetcher, origin: Origin) -> None:
+    url = origin.serve(NAME, length=3 * MIB, behaviour=Behaviour(hold_at=MIB))
+    job = fetcher.job(url, split="1")
+    task = asyncio.ensure_future(job.run())
+    await until_it_has(job, MIB)
+    job.change_uris([])
+    with pytest.raises(DownloadError, match="No URI available"):
+        await end(task)
+
+
+async def test_a_mirror_that_failed_is_asked_again_once_it_is_added_anew(fetcher: Fetcher, origin: Origin) -> None:
+    good = origin.serve("/good", length=3 * MIB, behaviour=Behaviour(hold_at=MIB))
+    again = origin.url(NAME)
+    job = fetcher.job(again, good, split="2", out="f.bin", max_connection_per_server="2", min_split_size=str(MIB))
+    task = asyncio.ensure_future(job.run())
+    await until_it_has(job, MIB)
+    before = len(origin.requests(NAME))
+    origin.serve(NAME, data=origin.content("/good").whole())
+    job.place.lines.insert([again])
+    job.change_uris([again])
+    await end(task)
+    assert len(origin.requests(NAME)) > before
+    assert (fetcher.folder / "f.bin").read_bytes() == origin.content("/good").whole()
