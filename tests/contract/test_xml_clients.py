@@ -149,7 +149,7 @@ def every_method(gid: str, waiting: str) -> dict[str, tuple[tuple[Any, ...], Any
         "aria2.tellActive": ((["gid"],), [{"gid": gid}]),
         "aria2.tellWaiting": ((0, 1, ["gid"]), [{"gid": waiting}]),
         "aria2.tellStopped": ((-1, 9, ["gid"]), []),
-        "aria2.getUris": ((gid,), [{"uri": URI, "status": "used"}, {"uri": URI, "status": "waiting"}]),
+        "aria2.getUris": ((gid,), [{"uri": URI, "status": "used"}]),
         "aria2.getFiles": ((gid,), list),
         "aria2.getPeers": ((gid,), []),
         "aria2.getServers": ((gid,), list),
