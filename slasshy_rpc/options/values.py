@@ -40,7 +40,7 @@ class OptionSet:
     that the option's kind does not have is a mistake in the program, not of a user.
     """
 
-    __slots__ = ("_own", "_parent", "layer")
+    __slots__ = ("_common", "_own", "_parent", "layer")
 
     def __init__(
         self, own: Mapping[str, Normal | Callable[[], str]], layer: Layer, parent: OptionSet | None = None
@@ -49,6 +49,9 @@ class OptionSet:
         self._own: Final = _row(own) if layer is Layer.OWN and len(own) <= _FEW else dict(own)
         self._parent: Final = parent
         self.layer: Final = layer
+        #: All values up to the command line's in one dict. What is set later is not in it: as many sets of that as
+        #: there are calls may be alive, and each would take kilobytes.
+        self._common: Final[Mapping[str, Normal | Callable[[], str]]] = _common(own, layer, parent)
 
     def derive(self, own: Mapping[str, Normal], layer: Layer) -> OptionSet:
         """These values with ``own`` on top. A second set of the same layer is merged into the first one."""
@@ -61,17 +64,22 @@ class OptionSet:
     def raw(self, name: str) -> Normal | None:
         """The normalised value as aria2 shows it, None where there is none."""
         node: OptionSet | None = self
-        while node is not None:
+        while node is not None and node.layer > Layer.COMMAND:
             value = node._here(name)
             if value is not None:
                 return value() if callable(value) else value
             node = node._parent
-        return None
+        value = self._common.get(name)
+        return value() if callable(value) else value
 
     def _here(self, name: str) -> Normal | Callable[[], str] | None:
         own = self._own
         if isinstance(own, dict):
             return own.get(name)
+        if name not in own:  # as mostly
+            return None
+        if (at := own.index(name)) % 2 == 0:
+            return own[at + 1]
         return next((own[at + 1] for at in range(0, len(own), 2) if own[at] == name), None)
 
     def _items(self) -> Iterable[tuple[str, Normal | Callable[[], str]]]:
@@ -162,6 +170,13 @@ class OptionSet:
         return (
             f"<OptionSet {self.layer.name}: {', '.join(name for name, _ in self._items()) if self._parent else 'all'}>"
         )
+
+
+def _common(
+    own: Mapping[str, Normal | Callable[[], str]], layer: Layer, parent: OptionSet | None
+) -> Mapping[str, Normal | Callable[[], str]]:
+    below = parent._common if parent is not None else {}
+    return below if layer > Layer.COMMAND else {**below, **own}
 
 
 def _row(own: Mapping[str, Normal | Callable[[], str]]) -> tuple[Normal | Callable[[], str], ...]:

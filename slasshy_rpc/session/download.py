@@ -13,13 +13,13 @@ import math
 import os.path
 from collections.abc import Container
 from dataclasses import dataclass, replace
-from itertools import cycle, islice
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from slasshy_rpc.clock import monotonic
 from slasshy_rpc.errors import ErrorCode
 from slasshy_rpc.session import uris
-from slasshy_rpc.values import FileView, Snapshot, Status, UriView
+from slasshy_rpc.values import FileView, ServerView, Snapshot, Status, UriView
 
 if TYPE_CHECKING:
     from slasshy_rpc.options.values import OptionSet
@@ -33,6 +33,9 @@ MOST_LINES = 512
 
 #: The rank of what was never queued.
 UNPLACED = -math.inf
+
+
+_STOPPED = (Status.COMPLETE, Status.ERROR, Status.REMOVED)
 
 
 class Intent(enum.Enum):
@@ -109,14 +112,16 @@ class Download:
     @property
     def stopped(self) -> bool:
         """Whether it has ended for good."""
-        return self.status in (Status.COMPLETE, Status.ERROR, Status.REMOVED)
+        return self.status in _STOPPED
 
     def active_seconds(self) -> float:
         """How long its Jobs have run, the present one included."""
         return self.seconds + (monotonic() - self.run.started if self.run else 0.0)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, *, files: bool = True) -> Snapshot:
         """What it looks like now. A Job that fails to tell is logged, and its last word stands.
+
+        Without ``files`` one that never ran leaves them out: thousands wait, and most polls do not ask for them.
 
         A Job that goes on with an earlier one's work knows nothing before its first answer; until then the earlier
         progress is shown, so that nobody sees a download fall back to nothing and recover.
@@ -127,13 +132,17 @@ class Download:
                 return _carried_on(self.last, now) if self.last is not None and _knows_nothing(now) else now
             except Exception:
                 log.exception("GID#%s could not say how far it is.", self.gid)
-        return self.last or self._unstarted()
+        return self.last or self._unstarted(files)
+
+    def servers(self) -> tuple[ServerView, ...]:
+        """Its open connections; none unless it is active."""
+        return self.run.job.servers() if self.run is not None else ()
 
     def settle(self) -> None:
         """Keep the ending Job's last Snapshot, without what only a running one has."""
         if self.run is None:
             return
-        last = replace(self.snapshot(), connections=0, servers=(), verified_length=None, verify_pending=False)
+        last = replace(self.snapshot(), connections=0, verified_length=None, verify_pending=False)
         self.last = _adapted(last, self.run.request, self.request)
         self.seconds += monotonic() - self.run.started
 
@@ -143,9 +152,17 @@ class Download:
             self.last = _adapted(self.last, self.request, request)
         self.request = request
 
-    def _unstarted(self) -> Snapshot:
+    def _unstarted(self, files: bool) -> Snapshot:
+        piece_length = self.options.integer("piece-length")
+        if not files:
+            return _blank(piece_length)
         file = FileView(path=named_path(self.options), uris=fresh_uris(self.request))
-        return Snapshot(piece_length=self.options.integer("piece-length"), files=(file,))
+        return Snapshot(piece_length=piece_length, files=(file,))
+
+
+@lru_cache(maxsize=16)
+def _blank(piece_length: int) -> Snapshot:
+    return Snapshot(piece_length=piece_length)
 
 
 def fresh_uris(request: Request) -> tuple[UriView, ...]:
@@ -154,7 +171,8 @@ def fresh_uris(request: Request) -> tuple[UriView, ...]:
     split = request.options.integer("split")
     allowed = len(given) * request.options.integer("max-connection-per-server")
     length = max(len(given), min(split, allowed, MOST_LINES))
-    return tuple(UriView(uri, used=False) for uri in islice(cycle(given), length))
+    views = tuple([UriView(uri, used=False) for uri in given])
+    return (views * -(-length // (len(views) or 1)))[:length]
 
 
 def with_mirrors(before: Request, left: Container[str], new: list[str], position: int | None) -> Request:
@@ -196,7 +214,6 @@ def _carried_on(last: Snapshot, now: Snapshot) -> Snapshot:
         download_speed=now.download_speed,
         upload_speed=now.upload_speed,
         connections=now.connections,
-        servers=now.servers,
         verify_pending=now.verify_pending,
     )
 

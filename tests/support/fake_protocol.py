@@ -48,7 +48,6 @@ class FakeJob:
             num_pieces=4,
             bitfield=b"\x00",
             files=(FileView(named_path(request.options), 4 << 20, uris=(UriView(uri, True), UriView(uri, False))),),
-            servers=(ServerView(uri, uri, 1000),),
         )
 
     async def run(self) -> Outcome:
@@ -71,6 +70,10 @@ class FakeJob:
 
     def snapshot(self) -> Snapshot:
         return self.state
+
+    def servers(self) -> tuple[ServerView, ...]:
+        uri = self.request.uris[0]
+        return (ServerView(uri, uri, 1000),)
 
     def retune(self, changed: OptionSet) -> bool:
         self.retuned.append(changed)
