@@ -77,6 +77,5 @@ class Snapshot:
     num_pieces: int = 0
     bitfield: bytes | None = None
     files: tuple[FileView, ...] = field(default=())
-    servers: tuple[ServerView, ...] = ()
     verified_length: int | None = None
     verify_pending: bool = False

@@ -115,6 +115,7 @@ class Api:
         self._halt = halt
         self._paths = paths or PathPolicy.of(session.options)
         self._compat = session.options.flag("compat")
+        self._shelf = render.Shelf(self._compat)
         self._session_id = secrets.token_hex(20)
         self._methods: dict[str, Callable[[Params], object]] = {
             name: getattr(self, "_" + _snake(name.partition(".")[2])) for name in self.METHODS if "aria2." in name
@@ -286,7 +287,7 @@ class Api:
         download = self._found(given)
         if download.status is not Status.ACTIVE:
             raise RpcError(f"No active download for GID#{download.gid}")
-        return render.servers(download.snapshot())
+        return render.servers(download.servers(), len(download.snapshot().files))
 
     def _get_global_stat(self, given: Params) -> dict[str, str]:
         session = self._session
@@ -382,7 +383,7 @@ class Api:
         return self._session.find(params.text(given, 0))
 
     def _told(self, downloads: Sequence[Download], names: Sequence[str]) -> Sequence[dict[str, object]]:
-        told = render.Told(downloads, render.wanted(names), self._compat)
+        told = render.Told(downloads, render.wanted(names), self._shelf)
         return told if len(downloads) > LONG_LIST else list(told)
 
     def _checked(self, raw: Mapping[str, object], scope: Scope) -> dict[str, Normal]:

@@ -6,11 +6,16 @@ Owns: names, string forms, and the coarser piece map for big files. Never: chang
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slasshy_rpc.session.download import Download
-from slasshy_rpc.values import FileView, Snapshot, Status, UriView
+from slasshy_rpc.values import FileView, ServerView, Snapshot, Status, UriView
+
+if TYPE_CHECKING:
+    from slasshy_rpc.protocols.base import Request
 
 #: One value on the wire.
 Wire = str | list[str] | list[dict[str, object]]
@@ -22,6 +27,12 @@ Keys = frozenset[str] | None
 
 #: Front ends draw every piece; AriaNg freezes on many more than this.
 MOST_PIECES = 2000
+
+#: Answers that a Shelf keeps, some 2 KiB each: a thousand waiting and a thousand stopped ones for two front ends.
+MOST_KEPT = 4096
+#: Lines of URIs, and digits of a piece map, of an answer that is kept.
+_MOST_LINES_KEPT = 64
+_LONGEST_MAP_KEPT = 1024
 
 #: For a byte of 8 piece bits: 4 bits, each set if both of its pieces are.
 _PAIRED = bytes(sum(1 << (3 - pair) for pair in range(4) if (byte >> (6 - 2 * pair)) & 3 == 3) for byte in range(256))
@@ -35,20 +46,79 @@ def wanted(names: Iterable[str]) -> Keys:
 
 def status(download: Download, keys: Keys, compat: bool) -> dict[str, object]:
     """aria2.tellStatus: the ``keys`` that were ``wanted``, and what is due in a hash check."""
-    fields, needs_snapshot = _fields(keys, compat)
-    active = download.run is not None
-    snapshot = download.snapshot() if needs_snapshot or active else _NOTHING
-    answer: dict[str, object] = {}
-    for key, field in fields:
-        value = field(download, snapshot)
-        if value is not None:
-            answer[key] = value
-    if active:
+    return _told(download, _snapshot(download, keys, compat), keys, compat)
+
+
+def _snapshot(download: Download, keys: Keys, compat: bool) -> Snapshot:
+    """What the answer to ``keys`` is made of."""
+    _, needs_snapshot, needs_files = _fields(keys, compat)
+    return download.snapshot(files=needs_files) if needs_snapshot or download.run is not None else _NOTHING
+
+
+def _told(download: Download, snapshot: Snapshot, keys: Keys, compat: bool) -> dict[str, object]:
+    fields, _, _ = _fields(keys, compat)
+    answer: dict[str, object] = {
+        key: value for key, field in fields if (value := field(download, snapshot)) is not None
+    }
+    if download.run is not None:
         if snapshot.verified_length is not None:
             answer["verifiedLength"] = str(snapshot.verified_length)
         if snapshot.verify_pending:
             answer["verifyIntegrityPending"] = "true"
     return answer
+
+
+class Shelf:
+    """What ``status`` told of Downloads, good for as long as nothing about them has changed.
+
+    Front ends ask for the same thousands of entries every second. Nobody may change what comes out of it.
+    """
+
+    def __init__(self, compat: bool) -> None:
+        self._compat = compat
+        self._kept: OrderedDict[tuple[str, Keys], _Kept] = OrderedDict()
+
+    def status(self, download: Download, keys: Keys) -> dict[str, object]:
+        """``status`` of ``download`` as it is now."""
+        compat, place = self._compat, (download.gid, keys)
+        seen = download.last if download.run is None else _snapshot(download, keys, compat)
+        kept = self._kept.get(place)
+        if kept is not None and kept.holds(download, seen):
+            self._kept.move_to_end(place)
+            return kept.told
+        snapshot = _snapshot(download, keys, compat) if seen is None else seen
+        told = _told(download, snapshot, keys, compat)
+        if _is_light(told):
+            self._kept[place] = _Kept(download, download.request, download.status, seen, told)
+            self._kept.move_to_end(place)
+            if len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        return told
+
+
+class _Kept(NamedTuple):
+    """What was told, and all that it was made of: none of these changes, but a Download gets others."""
+
+    download: Download
+    request: Request
+    status: Status
+    seen: Snapshot | None  # what a running Job showed, or an ended one has left
+    told: dict[str, object]
+
+    def holds(self, download: Download, seen: Snapshot | None) -> bool:
+        """Whether ``download``, which looks as ``seen``, would still be told the same."""
+        return (
+            self.download is download
+            and self.request is download.request
+            and self.status is download.status
+            and self.seen is seen
+        )
+
+
+def _is_light(told: Mapping[str, Any]) -> bool:
+    """Whether thousands like it take some megabytes only."""
+    lines = sum(len(file["uris"]) for file in told.get("files", ()))
+    return lines <= _MOST_LINES_KEPT and len(told.get("bitfield", "")) <= _LONGEST_MAP_KEPT
 
 
 class Told(Sequence[dict[str, object]]):
@@ -57,13 +127,17 @@ class Told(Sequence[dict[str, object]]):
     A hundred thousand of them at once would be half a gigabyte, and seconds in which nobody else is served.
     """
 
-    def __init__(self, downloads: Sequence[Download], keys: Keys, compat: bool) -> None:
+    def __init__(self, downloads: Sequence[Download], keys: Keys, shelf: Shelf) -> None:
         self._downloads = downloads
         self._keys = keys
-        self._compat = compat
+        self._shelf = shelf
 
     def __len__(self) -> int:
         return len(self._downloads)
+
+    def __iter__(self) -> Iterator[dict[str, object]]:
+        told, keys = self._shelf.status, self._keys
+        return (told(download, keys) for download in self._downloads)
 
     @typing.overload
     def __getitem__(self, at: int) -> dict[str, object]: ...
@@ -74,8 +148,8 @@ class Told(Sequence[dict[str, object]]):
     def __getitem__(self, at: int | slice) -> dict[str, object] | Told:
         found = self._downloads[at]
         if isinstance(found, Download):
-            return status(found, self._keys, self._compat)
-        return Told(found, self._keys, self._compat)
+            return self._shelf.status(found, self._keys)
+        return Told(found, self._keys, self._shelf)
 
 
 def files(snapshot: Snapshot) -> list[dict[str, object]]:
@@ -84,18 +158,23 @@ def files(snapshot: Snapshot) -> list[dict[str, object]]:
 
 
 def uris(views: tuple[UriView, ...]) -> list[dict[str, object]]:
-    """aria2.getUris: those that were, or are being, asked first."""
-    used: list[dict[str, object]] = [{"status": "used", "uri": view.uri} for view in views if view.used]
-    return used + [{"status": "waiting", "uri": view.uri} for view in views if not view.used]
+    """aria2.getUris: those that were, or are being, asked first. A URI that is listed many times is one dict."""
+    used: list[dict[str, object]] = []
+    waiting: list[dict[str, object]] = []
+    made: dict[int, dict[str, object]] = {}  # by identity, which costs far less than looking at the URIs
+    for view in views:
+        told = made.get(id(view))
+        if told is None:
+            told = made[id(view)] = {"status": "used" if view.used else "waiting", "uri": view.uri}
+        (used if view.used else waiting).append(told)
+    return used + waiting
 
 
-def servers(snapshot: Snapshot) -> list[dict[str, object]]:
+def servers(views: tuple[ServerView, ...], files: int) -> list[dict[str, object]]:
     """aria2.getServers: the open connections of each file (all are of the first while files come one by one)."""
-    connected = [
-        {"uri": view.uri, "currentUri": view.current_uri, "downloadSpeed": str(view.speed)} for view in snapshot.servers
-    ]
+    connected = [{"uri": view.uri, "currentUri": view.current_uri, "downloadSpeed": str(view.speed)} for view in views]
     answer: list[dict[str, object]] = []
-    for index in range(1, len(snapshot.files) + 1):
+    for index in range(1, files + 1):
         answer.append({"index": str(index), "servers": connected if index == 1 else []})
     return answer
 
@@ -207,11 +286,11 @@ _KNOWN = frozenset(_OF_DOWNLOAD) | frozenset(_OF_SNAPSHOT)
 
 
 @lru_cache(maxsize=256)
-def _fields(keys: Keys, compat: bool) -> tuple[tuple[tuple[str, Field], ...], bool]:
-    """How the asked keys are made, and whether that takes a Snapshot."""
+def _fields(keys: Keys, compat: bool) -> tuple[tuple[tuple[str, Field], ...], bool, bool]:
+    """How the asked keys are made, and whether that takes a Snapshot, and its files."""
     table = {**_OF_DOWNLOAD, **_OF_SNAPSHOT, **(_COMPAT if compat else _COARSE)}
     chosen = tuple((key, field) for key, field in table.items() if keys is None or key in keys)
-    return chosen, any(key in _OF_SNAPSHOT for key, _ in chosen)
+    return chosen, any(key in _OF_SNAPSHOT for key, _ in chosen), keys is None or "files" in keys
 
 
 def rate(download: Download) -> tuple[int, int]:

@@ -50,7 +50,7 @@ class OptionSet:
     that the option's kind does not have is a mistake in the program, not of a user.
     """
 
-    __slots__ = ("_names", "_own", "_parent", "layer")
+    __slots__ = ("_common", "_names", "_own", "_parent", "layer")
 
     def __init__(self, own: Mapping[str, Stored], layer: Layer, parent: OptionSet | None = None) -> None:
         # Half a million sets of a few values each: without a dict of its own, each takes a third of the room.
@@ -59,6 +59,9 @@ class OptionSet:
         self._own: Final = _values(own) if few else dict(own)
         self._parent: Final = parent
         self.layer: Final = layer
+        #: All values up to the command line's in one dict. What is set later is not in it: as many sets of that as
+        #: there are calls may be alive, and each would take kilobytes.
+        self._common: Final[Mapping[str, Stored]] = _common(own, layer, parent)
 
     def derive(self, own: Mapping[str, Normal], layer: Layer) -> OptionSet:
         """These values with ``own`` on top. A second set of the same layer is merged into the first one."""
@@ -71,24 +74,29 @@ class OptionSet:
     def raw(self, name: str) -> Normal | None:
         """The normalised value as aria2 shows it, None where there is none."""
         node: OptionSet | None = self
-        while node is not None:
+        while node is not None and node.layer > Layer.COMMAND:
             value = node._here(name)
             if value is not None:
                 return value() if callable(value) else value
             node = node._parent
-        return None
+        value = self._common.get(name)
+        return value() if callable(value) else value
 
     def _here(self, name: str) -> Stored | None:
-        if self._names is None:
-            return cast("dict[str, Stored]", self._own).get(name)
-        return next((value for known, value in self._items() if known == name), None)
+        names = self._names
+        if names is None:
+            return self._dict().get(name)
+        return self._row(names)[names.index(name)] if name in names else None
 
     def _items(self) -> Iterable[tuple[str, Stored]]:
         names = self._names
-        if names is None:
-            return cast("dict[str, Stored]", self._own).items()
-        values = (self._own,) if len(names) == 1 else self._own
-        return zip(names, cast("tuple[Stored, ...]", values), strict=True)
+        return self._dict().items() if names is None else zip(names, self._row(names), strict=True)
+
+    def _dict(self) -> dict[str, Stored]:
+        return cast("dict[str, Stored]", self._own)
+
+    def _row(self, names: tuple[str, ...]) -> tuple[Stored, ...]:
+        return cast("tuple[Stored, ...]", (self._own,) if len(names) == 1 else self._own)
 
     def given(self, name: str) -> Layer | None:
         """The nearest layer that sets the option, None where nothing does."""
@@ -172,6 +180,11 @@ class OptionSet:
         return (
             f"<OptionSet {self.layer.name}: {', '.join(name for name, _ in self._items()) if self._parent else 'all'}>"
         )
+
+
+def _common(own: Mapping[str, Stored], layer: Layer, parent: OptionSet | None) -> Mapping[str, Stored]:
+    below = parent._common if parent is not None else {}
+    return below if layer > Layer.COMMAND else {**below, **own}
 
 
 def _shared(names: tuple[str, ...]) -> tuple[str, ...]:

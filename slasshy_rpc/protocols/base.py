@@ -13,7 +13,7 @@ from pathlib import Path
 from slasshy_rpc.disk.claims import Claims
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.plan.lines import Lines
-from slasshy_rpc.values import Snapshot
+from slasshy_rpc.values import ServerView, Snapshot
 
 if typing.TYPE_CHECKING:
     from slasshy_rpc._engine import Pace
@@ -61,7 +61,10 @@ class Job(typing.Protocol):
         """Returns when complete; raises DownloadError; cancelled: paused, everything flushed first."""
 
     def snapshot(self) -> Snapshot:
-        """Synchronous and cheap; also valid after ``run`` has ended."""
+        """Synchronous and cheap; also valid after ``run`` has ended. The same object where nothing has changed."""
+
+    def servers(self) -> tuple[ServerView, ...]:
+        """The open connections of the moment: more than a poll shows, so they are asked for by themselves."""
 
     def retune(self, changed: OptionSet) -> bool:
         """Take changed options while running; False: the session restarts the job."""

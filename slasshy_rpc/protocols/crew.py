@@ -15,6 +15,7 @@ from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
 from slasshy_rpc.net.address import redact
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.plan import relief, split, version
+from slasshy_rpc.plan.ranges import Range
 from slasshy_rpc.plan.relief import Relief
 from slasshy_rpc.plan.retry import RetryRules, pause
 from slasshy_rpc.plan.segments import Segment, SegmentMap
@@ -91,16 +92,24 @@ class Crew:
     @property
     def received(self) -> int:
         """Bytes of the file that are here: in the file or in a buffer."""
-        under_way = sum(c.transfer.position - c.segment.position for c in self.connections if c.transfer and c.segment)
-        return self.ledger.done.total + under_way
+        return self.progress()[1]
 
-    def solid(self) -> list[tuple[int, int]]:
+    def solid(self) -> list[Range]:
         """Ranges that are in the file, those of running Transfers included."""
-        solid = list(self.ledger.done)
+        return self.progress()[2]
+
+    def progress(self) -> tuple[int, int, list[Range]]:
+        """How many Connections have a Source, ``received`` and ``solid``, in one look: polls ask for all of them."""
+        connected, received, solid = 0, self.ledger.done.total, list(self.ledger.done)
         for connection in self.connections:
-            if connection.transfer and connection.segment:
-                solid.append((connection.segment.position, connection.transfer.flushed))
-        return solid
+            if connection.source is not None:
+                connected += 1
+            transfer, segment = connection.transfer, connection.segment
+            if transfer is not None and segment is not None:
+                begun = segment.position
+                received += transfer.position - begun
+                solid.append((begun, transfer.flushed))
+        return connected, received, solid
 
     async def work(
         self,

@@ -22,7 +22,7 @@ from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode, Retry, Sourc
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.plan import naming
-from slasshy_rpc.plan.ranges import Ranges
+from slasshy_rpc.plan.ranges import Range, Ranges
 from slasshy_rpc.plan.record import Cadence
 from slasshy_rpc.plan.retry import pause
 from slasshy_rpc.plan.segments import SegmentMap
@@ -32,7 +32,7 @@ from slasshy_rpc.protocols.connection import transfer_error
 from slasshy_rpc.protocols.crew import Crew, Limits, too_slow
 from slasshy_rpc.protocols.localfile import FileRules, LocalFile, foresee
 from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, Openings, RangeRefused, SourceChanged
-from slasshy_rpc.values import FileView, ServerView, Snapshot
+from slasshy_rpc.values import FileView, ServerView, Snapshot, UriView
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +90,9 @@ class SegmentedJob:
         self._not_found = 0
         self._slow: DownloadError | None = None
         self._resumed = False
+        self._pieces = _Pieces()
+        self._facts: tuple[object, ...] = ()  # what the Snapshot was made of that was shown last
+        self._shown = Snapshot()
 
     # ---- the Job
 
@@ -117,23 +120,32 @@ class SegmentedJob:
     def snapshot(self) -> Snapshot:
         """See ``Job.snapshot``."""
         length = self._length or 0
-        completed = self._stream.position if self._stream else self._crew.received or self._came
+        connected, received, solid = self._crew.progress()
         piece = self._file.piece_length if self._file else self._plan.file.piece_length
-        pieces = -(-length // piece)
-        bits = control.bitfield(tuple(self._crew.solid()), length, piece) if self._crew.ledger.length else None
-        whole = _whole_pieces(bits, length, piece) if bits is not None else 0
-        connections = [c for c in self._crew.connections if c.source is not None]
-        return Snapshot(
-            total_length=length,
-            completed_length=completed,
-            download_speed=int(self._crew.speed.rate()),
-            connections=len(connections) or sum(source.connections for source in self._sources),
-            piece_length=piece,
-            num_pieces=pieces,
-            bitfield=bits,
-            files=(FileView(self._shown_path(), length, whole, uris=self.place.lines.views()),),
-            servers=self._servers(),
-            verified_length=self._verified,
+        facts = (
+            length,
+            self._stream.position if self._stream else received or self._came,
+            int(self._crew.speed.rate()),
+            connected or sum(source.connections for source in self._sources),
+            piece,
+            self._pieces.of(solid, length, piece) if self._crew.ledger.length else (None, 0),
+            self._shown_path(),
+            self.place.lines.views(),
+            self._verified,
+        )
+        if facts != self._facts:
+            self._facts, self._shown = facts, _shown(*facts)
+        return self._shown
+
+    def servers(self) -> tuple[ServerView, ...]:
+        """See ``Job.servers``; a body of unknown length comes over one without a crew."""
+        if self._stream is not None:
+            speed = int(self._crew.speed.rate())
+            return tuple(ServerView(s.uri, s.current or s.uri, speed) for s in self._sources if s.connections)
+        return tuple(
+            ServerView(c.source.uri, c.source.current or c.source.uri, int(c.speed.rate()))
+            for c in self._crew.connections
+            if c.source
         )
 
     def retune(self, changed: OptionSet) -> bool:
@@ -436,17 +448,6 @@ class SegmentedJob:
         except DownloadError:
             return ""
 
-    def _servers(self) -> tuple[ServerView, ...]:
-        """The open connections; a body of unknown length comes over one without a crew."""
-        if self._stream is not None:
-            speed = int(self._crew.speed.rate())
-            return tuple(ServerView(s.uri, s.current or s.uri, speed) for s in self._sources if s.connections)
-        return tuple(
-            ServerView(c.source.uri, c.source.current or c.source.uri, int(c.speed.rate()))
-            for c in self._crew.connections
-            if c.source
-        )
-
     async def _off_loop(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a blocking step in a thread, to its end even when the Job is cancelled meanwhile."""
         task = asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs))
@@ -477,6 +478,47 @@ def _stamp(date: str) -> float | None:
         return email.utils.mktime_tz(parts) if parts else None
     except (ValueError, OverflowError):
         return None
+
+
+def _shown(
+    length: int,
+    completed: int,
+    speed: int,
+    connections: int,
+    piece: int,
+    pieces: tuple[bytes | None, int],
+    path: str,
+    uris: tuple[UriView, ...],
+    verified: int | None,
+) -> Snapshot:
+    bits, whole = pieces
+    return Snapshot(
+        total_length=length,
+        completed_length=completed,
+        download_speed=speed,
+        connections=connections,
+        piece_length=piece,
+        num_pieces=-(-length // piece),
+        bitfield=bits,
+        files=(FileView(path, length, whole, uris=uris),),
+        verified_length=verified,
+    )
+
+
+class _Pieces:
+    """The piece map of the ranges that were asked about last: polls come far more often than pieces end."""
+
+    def __init__(self) -> None:
+        self._about: tuple[list[Range], int, int] = ([], 0, 0)
+        self._told = (b"", 0)
+
+    def of(self, solid: list[Range], length: int, piece: int) -> tuple[bytes, int]:
+        """One bit a piece, and the bytes in finished pieces, for what is ``solid`` of ``length`` bytes."""
+        about = (solid, length, piece)
+        if about != self._about:
+            bits = control.bitfield(tuple(solid), length, piece)
+            self._about, self._told = about, (bits, _whole_pieces(bits, length, piece))
+        return self._told
 
 
 def _whole_pieces(bits: bytes, length: int, piece: int) -> int:

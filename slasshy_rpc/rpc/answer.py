@@ -12,6 +12,10 @@ SCRIPT = "text/javascript"
 XML = "text/xml"
 
 
+#: Long texts are written where they stay: a hundred megabytes cannot be copied without holding everybody up.
+Text = bytes | bytearray
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The text, the HTTP status that aria2 gives it, and its Content-Type, None where there is no text.
@@ -19,7 +23,7 @@ class Answer:
     ``last`` when aria2 ends the connection after it.
     """
 
-    text: bytes
+    text: Text
     status: int = 200
     kind: str | None = JSON
 

@@ -19,8 +19,8 @@ from slasshy_rpc.values import Event
 
 log = logging.getLogger("slasshy_rpc.rpc")
 
-#: Seconds that a long answer may hold the event loop before other calls get their turn. One call takes about seven
-#: turns of the loop, so that it waits about seven slices.
+#: Seconds that a long answer may hold the event loop before other calls get their turn. One call takes about three
+#: turns of the loop, so that it waits about three slices.
 SLICE = 0.001
 
 #: Different wrong tokens of one message that are looked at; whoever guesses gets no more for his wait.

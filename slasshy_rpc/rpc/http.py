@@ -18,8 +18,8 @@ from aiohttp import web
 
 from slasshy_rpc.errors import RpcError
 from slasshy_rpc.rpc import basic, json_dialect, xml_dialect
-from slasshy_rpc.rpc.answer import Answer
-from slasshy_rpc.rpc.call import Visit
+from slasshy_rpc.rpc.answer import Answer, Text
+from slasshy_rpc.rpc.call import Slices, Visit
 from slasshy_rpc.rpc.guard import Guard
 from slasshy_rpc.rpc.json_dialect import JsonDialect
 from slasshy_rpc.rpc.notify import Listeners
@@ -179,17 +179,19 @@ class HttpFace:
         return _BodyRefused(413, text)
 
     async def _send_in_slices(
-        self, request: web.BaseRequest, headers: Mapping[str, str], text: bytes, status: int
+        self, request: web.BaseRequest, headers: Mapping[str, str], text: Text, status: int
     ) -> web.StreamResponse:
         """Send a long answer as fast as it is taken; a receiver that stops for idle_timeout is cut off."""
         response = web.StreamResponse(headers=headers, status=status)
         response.content_length = len(text)
         transport = request.transport
+        slices = Slices()
         try:
             await response.prepare(request)
             for start in range(0, len(text), _SEND_SLICE):
                 async with asyncio.timeout(self._settings.idle_timeout):
-                    await response.write(text[start : start + _SEND_SLICE])
+                    await response.write(memoryview(text)[start : start + _SEND_SLICE])
+                await slices.pause()  # whoever takes it as fast as it is sent would have the loop to himself
         except (TimeoutError, ConnectionError):
             if transport is not None:
                 transport.abort()
@@ -231,5 +233,5 @@ def _takes_gzip(headers: Mapping[str, str]) -> bool:
     return False
 
 
-def _gzip(text: bytes) -> bytes:
+def _gzip(text: Text) -> bytes:
     return zlib.compress(text, 1, wbits=31)

@@ -64,11 +64,6 @@ def encode(value: object) -> bytes:
         return orjson.dumps(_legible(value), option=orjson.OPT_SORT_KEYS)
 
 
-def encoded(text: bytes) -> object:
-    """A value that ``encode`` writes as ``text``, which is JSON already."""
-    return orjson.Fragment(text)
-
-
 def _same_in_aria2(data: bytes, value: object) -> bool:
     """Whether orjson's reading of ``data`` is aria2's too."""
     if not isinstance(value, dict | list):

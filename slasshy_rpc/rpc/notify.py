@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import orjson
 
+from slasshy_rpc.rpc.answer import Text
 from slasshy_rpc.rpc.call import Api
 from slasshy_rpc.values import Event
 
@@ -31,7 +32,7 @@ class Outbox:
         self.listening = False
         self._limit = limit
         self._overrun = overrun
-        self._waiting: deque[tuple[bytes, bool]] = deque()  # text, whether it is a notification
+        self._waiting: deque[tuple[Text, bool]] = deque()  # text, whether it is a notification
         self._deferred: list[bytes] | None = None
         self._answer_bytes = 0
         self._events = 0
@@ -54,7 +55,7 @@ class Outbox:
         else:
             self._put(text, True)
 
-    def answer(self, text: bytes) -> None:
+    def answer(self, text: Text) -> None:
         """Queue an answer."""
         self._answer_bytes += len(text)
         self._put(text, False)
@@ -85,7 +86,7 @@ class Outbox:
         """Wait until everything is sent, or nothing will be any more."""
         await self._emptied.wait()
 
-    async def drain(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+    async def drain(self, send: Callable[[Text], Awaitable[None]]) -> None:
         """Send what comes, until ``close`` or an error of ``send``, which is raised."""
         try:
             while not self._closed:
@@ -111,7 +112,7 @@ class Outbox:
         self._filled.set()
         self._emptied.set()
 
-    def _put(self, text: bytes, is_event: bool) -> None:
+    def _put(self, text: Text, is_event: bool) -> None:
         if not self._closed:
             self._waiting.append((text, is_event))
             self._emptied.clear()

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from typing import cast
 
 from aiohttp import web
 from aiohttp.web import WSMsgType
 
 from slasshy_rpc.errors import RpcError
+from slasshy_rpc.rpc.answer import Text
 from slasshy_rpc.rpc.call import Visit
 from slasshy_rpc.rpc.guard import Guard
 from slasshy_rpc.rpc.json_dialect import JsonDialect, refusal
@@ -67,8 +69,8 @@ class Conversation:
             if transport is not None:
                 transport.abort()
 
-        async def send(text: bytes) -> None:
-            await socket.send_frame(text, WSMsgType.TEXT)
+        async def send(text: Text) -> None:
+            await socket.send_frame(cast("bytes", text), WSMsgType.TEXT)  # handed on to the transport as it is
 
         outbox = Outbox(self._settings.max_waiting_events, end_overrun)
         outbox.listening = self._settings.secret is None or self._guard.is_program_here(peer, request.headers)
@@ -133,6 +135,6 @@ class Conversation:
         await outbox.room()
 
     @staticmethod
-    async def _answer_later(text: bytes, outbox: Outbox, seconds: float) -> None:
+    async def _answer_later(text: Text, outbox: Outbox, seconds: float) -> None:
         await asyncio.sleep(seconds)
         outbox.answer(text)

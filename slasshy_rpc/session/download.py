@@ -12,14 +12,14 @@ import logging
 import os.path
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import cycle, islice
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from slasshy_rpc.clock import monotonic
 from slasshy_rpc.errors import ErrorCode
 from slasshy_rpc.plan.lines import Lines
 from slasshy_rpc.session.uris import MOST, added, too_many
-from slasshy_rpc.values import FileView, Snapshot, Status, UriView
+from slasshy_rpc.values import FileView, ServerView, Snapshot, Status, UriView
 
 if TYPE_CHECKING:
     from slasshy_rpc.options.values import OptionSet
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 #: Lines that a list of URIs is filled up to for the sake of Connections; aria2 has no such bound.
 MOST_LINES = 512
+
+
+_STOPPED = (Status.COMPLETE, Status.ERROR, Status.REMOVED)
 
 
 class Intent(enum.Enum):
@@ -112,14 +115,16 @@ class Download:
     @property
     def stopped(self) -> bool:
         """Whether it has ended for good."""
-        return self.status in (Status.COMPLETE, Status.ERROR, Status.REMOVED)
+        return self.status in _STOPPED
 
     def active_seconds(self) -> float:
         """How long its Jobs have run, the present one included."""
         return self.seconds + (monotonic() - self.run.started if self.run else 0.0)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, *, files: bool = True) -> Snapshot:
         """What it looks like now. A Job that fails to tell is logged, and its last word stands.
+
+        Without ``files`` one that never ran leaves them out: thousands wait, and most polls do not ask for them.
 
         A Job that goes on with an earlier one's work knows nothing before its first answer; until then the earlier
         progress is shown, so that nobody sees a download fall back to nothing and recover.
@@ -130,14 +135,18 @@ class Download:
                 return _carried_on(self.last, now) if self.last is not None and _knows_nothing(now) else now
             except Exception:
                 log.exception("GID#%s could not say how far it is.", self.gid)
-        return self.last or self._unstarted()
+        return self.last or self._unstarted(files=files)
+
+    def servers(self) -> tuple[ServerView, ...]:
+        """Its open connections; none unless it is active."""
+        return self.run.job.servers() if self.run is not None else ()
 
     def settle(self) -> None:
         """Keep the ending Job's last Snapshot, without what only a running one has."""
         if self.run is None:
             return
         self.line_up().put_back()
-        last = replace(self.snapshot(), connections=0, servers=(), verified_length=None, verify_pending=False)
+        last = replace(self.snapshot(), connections=0, verified_length=None, verify_pending=False)
         self.last = _adapted(last, self.run.request, self.request)
         self.seconds += monotonic() - self.run.started
 
@@ -185,9 +194,17 @@ class Download:
             self.request = replace(self.request, uris=uris, trusted=trusted)
         return gone, len(new)
 
-    def _unstarted(self) -> Snapshot:
+    def _unstarted(self, *, files: bool = True) -> Snapshot:
+        piece_length = self.options.integer("piece-length")
+        if not files:
+            return _blank(piece_length)
         file = FileView(path=named_path(self.options), uris=fresh_uris(self.request))
-        return Snapshot(piece_length=self.options.integer("piece-length"), files=(file,))
+        return Snapshot(piece_length=piece_length, files=(file,))
+
+
+@lru_cache(maxsize=16)
+def _blank(piece_length: int) -> Snapshot:
+    return Snapshot(piece_length=piece_length)
 
 
 def fresh_uris(request: Request) -> tuple[UriView, ...]:
@@ -196,7 +213,8 @@ def fresh_uris(request: Request) -> tuple[UriView, ...]:
     split = request.options.integer("split")
     allowed = len(given) * request.options.integer("max-connection-per-server")
     length = max(len(given), min(split, allowed, MOST_LINES))
-    return tuple(islice(cycle([UriView(uri, used=False) for uri in given]), length))
+    views = tuple([UriView(uri, used=False) for uri in given])
+    return (views * -(-length // (len(views) or 1)))[:length]
 
 
 def place(options: OptionSet) -> tuple[str | None, str | None]:
@@ -225,7 +243,6 @@ def _carried_on(last: Snapshot, now: Snapshot) -> Snapshot:
         download_speed=now.download_speed,
         upload_speed=now.upload_speed,
         connections=now.connections,
-        servers=now.servers,
         verify_pending=now.verify_pending,
     )
 

@@ -36,7 +36,7 @@ class Slots:
         bound = options.integer("max-concurrent-downloads")
         if not _optimized(options):
             return bound
-        now, speed = monotonic(), sum(each.snapshot().download_speed for each in self._active.values())
+        now, speed = monotonic(), sum(each.snapshot(files=False).download_speed for each in self._active.values())
         if speed >= self._speed or now - self._since > MEMORY:
             self._speed, self._since = speed, now
         if self._speed <= 0:

@@ -8,10 +8,11 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import report, rpc
+from tests.bench import long_queue, polls, report, restart, rpc
 from tests.bench.contenders import HERE, NAMES, Contender, find
 from tests.bench.machine import MIB, compile_tool, facts
 from tests.bench.nginx import Nginx
@@ -19,11 +20,18 @@ from tests.bench.scenarios import SCENARIOS, SMALL_COUNT, Course, Field
 
 SERVERS = ("slasshy", "aria2c", "aria2-next")
 
+#: Scenarios of servers: a title, and what one run finds out.
+SERVED: dict[str, tuple[str, Callable[[Contender, Course, int], dict[str, float]]]] = {
+    "rpc-rate": ("polls of front ends, 20 active, 1,000 waiting and 1,000 stopped downloads", polls.measure),
+    "restart": ("killed with a long queue and started again", restart.measure),
+    "queue": ("hundreds of thousands of waiting downloads", long_queue.measure),
+}
+
 
 def arguments() -> argparse.Namespace:
     """The command line of the bench."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="slasshy-rpc beside aria2c and others")
-    every = [*SCENARIOS, "rpc"]
+    every = [*SCENARIOS, "rpc", *SERVED]
     parser.add_argument(
         "--scenario", action="append", default=[], choices=every, help="may be repeated; all by default"
     )
@@ -88,9 +96,13 @@ def run(given: argparse.Namespace, scratch: Path) -> dict[str, Any]:
             given.rounds,
             lambda line: print(line, file=sys.stderr),
         )
+        servers = [one for one in there if one.name in SERVERS]
         for name in given.scenario:
-            if name == "rpc":
-                servers = [one for one in there if one.name in SERVERS]
+            if name in SERVED:
+                title, taken = SERVED[name]
+                runs = polls.rounds(course, name, taken, servers, given.calls)
+                scenarios[name] = {"title": title, "calls": given.calls, "runs": runs}
+            elif name == "rpc":
                 served: dict[str, list[dict[str, object]]] = {one.name: [] for one in servers}
                 for who, figures in rpc.run(course, servers, given.calls):
                     served[who].append(figures.as_json())

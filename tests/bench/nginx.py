@@ -13,6 +13,7 @@ from typing import Self
 import trustme
 
 LIMITED = "2m"  # bytes/s a connection under /limited/
+TRICKLE = "4k"  # under /trickle/: what is begun there goes on for as long as anybody looks
 FAST, SLOW = "8m", "410k"  # under /fifth/: every fifth connection is 20 times slower
 
 _CONFIG = """
@@ -40,6 +41,7 @@ http {{
         ssl_protocols TLSv1.3;
         location / {{ root {root}; }}
         location /limited/ {{ alias {root}/; limit_rate {limited}; }}
+        location /trickle/ {{ alias {root}/; limit_rate {trickle}; }}
         location /fifth/ {{ alias {root}/; limit_rate $pace; }}
     }}
 }}
@@ -73,6 +75,7 @@ class Nginx:
             http=self.http,
             https=self.https,
             limited=LIMITED,
+            trickle=TRICKLE,
             fast=FAST,
             slow=SLOW,
             user="user root;" if os.geteuid() == 0 else "",  # else the worker could not read the folder

@@ -113,6 +113,28 @@ def servers(result: dict[str, Any]) -> str:
     return f"### rpc: {title}\n\n{table(header, rows)}\n{below}"
 
 
+def figures(name: str, result: dict[str, Any]) -> str:
+    """The table of a scenario whose runs are named figures, a row for each; of rates the greatest is the best."""
+    runs: dict[str, list[dict[str, Any]]] = result["runs"]
+    rows = []
+    for figure in dict.fromkeys(key for all_runs in runs.values() for run in all_runs for key in run["figures"]):
+        best = max if "a second" in figure else min
+        row, bests = [figure], {}
+        for who, all_runs in runs.items():
+            values = [run["figures"][figure] for run in all_runs if figure in run["figures"]]
+            row.append(f"{_short(best(values))} ({_short(statistics.median(values))})" if values else "-")
+            bests[who] = best(values) if values else 0.0
+        both = bests.get("slasshy") and bests.get("aria2c")
+        rows.append([*row, f"{bests['slasshy'] / bests['aria2c']:.2f}" if both else "-"])
+    notes = dict.fromkeys(f"{who}: {run['note']}" for who, all_runs in runs.items() for run in all_runs if run["note"])
+    below = "".join(f"\n- {note}" for note in notes)
+    return f"### {name}: {result['title']}\n\n{table(['', *runs, 'slasshy / aria2c'], rows)}\n{below}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
+
+
 def markdown(results: dict[str, Any]) -> str:
     """All tables of a run, with what a reader must know of it in front."""
     machine = ", ".join(f"{key} {value}" for key, value in results["machine"].items())
@@ -121,7 +143,10 @@ def markdown(results: dict[str, Any]) -> str:
         f"{results['rounds']} alternated rounds, {results['size'] // MIB} MiB, {results['warmth'] // MIB} MiB of "
         f"memory warmed before each run. Best (median); ratios best to best (median to median).\n\n{machine}\n\n{peers}"
     )
-    parts = [servers(one) if name == "rpc" else downloads(name, one) for name, one in results["scenarios"].items()]
+    parts = [
+        servers(one) if name == "rpc" else downloads(name, one) if "base" in one else figures(name, one)
+        for name, one in results["scenarios"].items()
+    ]
     return "\n\n".join([head, *parts]) + "\n"
 
 

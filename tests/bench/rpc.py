@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import socket
 import statistics
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.bench.contenders import Contender
 from tests.bench.machine import MIB, warm
 from tests.bench.measure import emptied, environment, timed
 from tests.bench.scenarios import Course
+from tests.bench.server import Client, Server
 
-SECRET = "bench"
 KEPT = 2  # downloads that wait behind the running one, so that the line is never idle
 PAUSE = 0.001  # seconds between two calls: fast front ends, yet not a flood
 
@@ -41,118 +37,6 @@ class Served:
     def as_json(self) -> dict[str, object]:
         """For the results file."""
         return asdict(self)
-
-
-class Client:
-    """A JSON-RPC client over one keep-alive connection, with next to no cost of its own."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def request(self, method: str, *params: object) -> bytes:
-        """The bytes of a call."""
-        call = {"jsonrpc": "2.0", "id": "1", "method": method, "params": [f"token:{SECRET}", *params]}
-        body = json.dumps(call).encode()
-        head = f"POST /jsonrpc HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nContent-Type: application/json\r\n"
-        return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-    def exchange(self, request: bytes) -> bytes:
-        """Send a request; the body of its answer."""
-        self._socket.sendall(request)
-        data = b""
-        while (end := data.find(b"\r\n\r\n")) < 0:
-            data += self._more()
-        length = next(
-            int(line.partition(b":")[2])
-            for line in data[:end].split(b"\r\n")
-            if line.lower().startswith(b"content-length:")
-        )
-        while len(data) < end + 4 + length:
-            data += self._more()
-        return data[end + 4 :]
-
-    def _more(self) -> bytes:
-        data = self._socket.recv(1 << 20)
-        if not data:
-            raise ConnectionError("the server closed the connection")
-        return data
-
-    def call(self, method: str, *params: object) -> Any:
-        """The result of a call; RuntimeError with the server's error."""
-        answer = json.loads(self.exchange(self.request(method, *params)))
-        if "error" in answer:
-            raise RuntimeError(f"{method}: {answer['error']}")
-        return answer["result"]
-
-    def close(self) -> None:
-        """Hang up."""
-        self._socket.close()
-
-
-class Server:
-    """A contender as a server, alive inside `with`; `start_ms` is the time to its first answer."""
-
-    def __init__(self, contender: Contender, course: Course, active: int) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
-        self.folder = emptied(course.field.out)
-        own = {"slasshy": ["-m", "slasshy_rpc"], "aria2c": ["--file-allocation=falloc", "-k1M"]}.get(
-            contender.name, ["-k1M"]
-        )
-        options = ["--no-conf", "-q", "--enable-rpc", f"--rpc-listen-port={self._port}", f"--rpc-secret={SECRET}"]
-        self._command = [contender.binary, *own, *options, f"-d{self.folder}", f"-j{active}"]
-        self._env = environment(emptied(course.scratch / "home"), course.nginx.authority)
-        self._log = course.scratch / "server.txt"
-        self.start_ms = 0.0
-
-    def __enter__(self) -> Client:
-        begun = time.monotonic()
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                self._command, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=Path.cwd()
-            )
-        while True:
-            try:
-                self._client = Client(self._port)
-                self._client.call("aria2.getVersion")
-            except RuntimeError:
-                self._end()
-                raise
-            except ConnectionError as error:
-                if self._process.poll() is not None or time.monotonic() > begun + 15:
-                    self._end()
-                    told = self._log.read_text(errors="replace").strip().splitlines()
-                    raise RuntimeError(f"does not serve: {told[-1] if told else 'no word of why'}") from error
-                time.sleep(0.001)
-            else:
-                self.start_ms = (time.monotonic() - begun) * 1000
-                return self._client
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError, RuntimeError, ValueError, subprocess.TimeoutExpired):
-            self._client.call("aria2.forceShutdown")
-            self._process.wait(5)
-        self._client.close()
-        self._end()
-
-    def _end(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def memory(self, field: str) -> float:
-        """MiB of VmRSS or VmHWM; 0 where /proc is missing."""
-        try:
-            lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-        except OSError:
-            return 0.0
-        return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:")), 0.0)
 
 
 def latencies(client: Client, url: str, folder: Path, calls: int) -> tuple[list[float], float]:

@@ -59,6 +59,52 @@ def test_servers_are_timed(tmp_path: Path) -> None:
         assert 0 < served["idle_mib"] <= served["peak_mib"]
 
 
+@needs_nginx
+def test_polls_are_timed(tmp_path: Path) -> None:
+    results = bench(tmp_path, "--scenario", "rpc-rate", "--rounds", "1", "--calls", "60", *PAIR)
+    for (run,) in results["scenarios"]["rpc-rate"]["runs"].values():
+        told = run["figures"]
+        assert told["tellActive, calls a second"] > 1
+        assert told["tellActive over WebSocket, calls a second"] > 1
+        assert 0 < told["webui-aria2 gzip p50 ms"] <= told["webui-aria2 gzip p99 ms"] <= told["webui-aria2 gzip max ms"]
+        assert told["webui-aria2 gzip KiB"] < told["AriaNg's keys KiB"] < told["webui-aria2 WebSocket KiB"]
+        assert told["AriaNg's keys, bystander max ms"] > 0
+
+
+@needs_nginx
+def test_a_killed_server_is_asked_what_it_knows(tmp_path: Path) -> None:
+    results = bench(tmp_path, "--scenario", "restart", "--rounds", "1", "--calls", "60", *PAIR)
+    runs = {who: run["figures"] for who, (run,) in results["scenarios"]["restart"]["runs"].items()}
+    for told in runs.values():
+        assert told["unfinished entries"] == 5 + 300 + 3
+        assert told["first answer, all kept, ms"] > 0
+        lost = ("unfinished lost", "unfinished in another place", "paused lost", "with other options")
+        assert not any(told[name] for name in lost)
+    assert (runs["slasshy"]["finished lost"], runs["aria2c"]["finished lost"]) == (0, 1000)
+
+
+@needs_nginx
+def test_a_long_queue_is_weighed(tmp_path: Path) -> None:
+    results = bench(tmp_path, "--scenario", "queue", "--rounds", "1", "--calls", "20", *PAIR)
+    for (run,) in results["scenarios"]["queue"]["runs"].values():
+        told = run["figures"]
+        assert told["one option: entries"] in (5000, 500)
+        assert told["one option: added, a second"] > 1
+        assert 0 < told["bare URI: resident MiB"] <= told["bare URI: resident MiB at most"]
+
+
+def test_figures_have_a_row_each_and_rates_their_greatest_first() -> None:
+    def run(rate: float, wait: float) -> dict[str, Any]:
+        return {"figures": {"calls a second": rate, "wait ms": wait}, "note": ""}
+
+    broken = {"figures": {}, "note": "does not serve"}
+    result = {"title": "a title", "runs": {"slasshy": [run(300, 1.5), run(100, 2)], "aria2c": [run(150, 3), broken]}}
+    text = report.figures("rpc-rate", result)
+    assert "| calls a second | 300 (200) | 150 (150) | 2.00 |" in text
+    assert "| wait ms | 1.50 (1.75) | 3 (3) | 0.50 |" in text
+    assert text.endswith("- aria2c: does not serve")
+
+
 def test_the_stopwatch_sees_descendants_time_outs_and_failures(tmp_path: Path) -> None:
     stopwatch = compile_tool(HERE / "stopwatch.c", tmp_path)
     env, log = environment(tmp_path), tmp_path / "log.txt"

@@ -50,6 +50,7 @@ async def test_byte_exact(fetcher: Fetcher, origin: Origin, name: str) -> None:
     assert done.path.name == "file.bin"
     assert done.path.read_bytes() == origin.content("/file.bin").whole()
     assert done.snapshot.completed_length == done.snapshot.total_length == LENGTH
+    assert done.job.snapshot() is done.job.snapshot()  # nothing has changed: who polls need not look again
     assert not done.path.with_name("file.bin.aria2").exists()
     assert list(fetcher.live_dir.glob("*")) == []
 

@@ -40,7 +40,6 @@ class FakeJob:
         self.last_word: Outcome | Exception | None = None
         self._ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self.changed: list[tuple[str, ...]] = []
-        uri = request.uris[0]
         self.state = Snapshot(
             total_length=4 << 20,
             completed_length=0,
@@ -49,7 +48,6 @@ class FakeJob:
             num_pieces=4,
             bitfield=b"\x00",
             files=(FileView(named_path(request.options), 4 << 20),),
-            servers=(ServerView(uri, uri, 1000),),
         )
 
     async def run(self) -> Outcome:
@@ -74,6 +72,10 @@ class FakeJob:
     def snapshot(self) -> Snapshot:
         file = replace(self.state.files[0], uris=self.place.lines.views())
         return replace(self.state, files=(file, *self.state.files[1:]))
+
+    def servers(self) -> tuple[ServerView, ...]:
+        uri = self.request.uris[0]
+        return (ServerView(uri, uri, 1000),)
 
     def retune(self, changed: OptionSet) -> bool:
         self.retuned.append(changed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from slasshy_rpc.api import render
 from slasshy_rpc.protocols.base import Request
-from slasshy_rpc.session.download import Download, Family, Run
+from slasshy_rpc.session.download import Download, Ending, Family, Run
 from slasshy_rpc.values import FileView, ServerView, Snapshot, Status, UriView
 from tests.support.fake_protocol import options
 
@@ -26,7 +26,6 @@ LOADED = Snapshot(
     num_pieces=9,
     bitfield=b"\xff\x80",
     files=(FILE,),
-    servers=(ServerView(URI, URI + "2", 5),),
 )
 
 
@@ -119,21 +118,94 @@ def test_what_callers_ask_for_in_vain_is_not_kept() -> None:
     assert render._fields.cache_info().currsize == before
 
 
-def test_many_are_told_as_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    status = render.status
+class Made(list[Download]):
+    """Notes the Downloads whose answer is made, and not taken from the shelf."""
 
-    def noted(download: Download, keys: render.Keys, compat: bool) -> dict[str, object]:
-        made.append(download)
-        return status(download, keys, compat)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        told = render._told
 
-    monkeypatch.setattr(render, "status", noted)
-    downloads = [stopped() for _ in range(5)]
-    told = render.Told(downloads, render.wanted(["gid"]), True)
-    assert (len(told), len(made)) == (5, 0)
-    assert told[3] == {"gid": "b" * 16}
-    assert len(made) == 1
+        def noted(download: Download, *others: Any) -> dict[str, object]:
+            self.append(download)
+            return told(download, *others)
+
+        monkeypatch.setattr(render, "_told", noted)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Made:
+    return Made(monkeypatch)
+
+
+def test_many_are_told_as_they_are_asked_for(made: Made) -> None:
+    downloads = [Download(f"{number:016x}", Request((URI,), options()), Status.WAITING) for number in range(5)]
+    told = render.Told(downloads, render.wanted(["gid"]), render.Shelf(True))
+    assert (len(told), made) == (5, [])
+    assert told[3] == {"gid": f"{3:016x}"}
+    assert made == [downloads[3]]
     assert list(told[1:3]) == list(told)[1:3]
+
+
+def test_what_has_not_changed_is_told_again(made: Made) -> None:
+    shelf, download = render.Shelf(False), Download("c" * 16, Request((URI,), options()), Status.WAITING)
+    assert shelf.status(download, None) is shelf.status(download, None)
+    assert len(made) == 1
+    assert shelf.status(download, render.wanted(["gid"])) == {"gid": "c" * 16}
+    assert len(made) == 2
+
+
+def test_every_change_is_told_at_once() -> None:
+    shelf, download = render.Shelf(False), Download("c" * 16, Request((URI,), options()), Status.WAITING)
+
+    def told() -> dict[str, object]:
+        answer = shelf.status(download, None)
+        assert answer == render.status(download, None, False)
+        return answer
+
+    assert told()["status"] == "waiting"
+    download.status = Status.PAUSED
+    assert told()["status"] == "paused"
+    download.replace_request(Request((URI,), options(dir="/elsewhere")))
+    assert told()["dir"] == "/elsewhere"
+    job = StillJob(LOADED)
+    download.status, download.run = Status.ACTIVE, cast(Run, type("Still", (), {"job": job, "started": 0.0})())
+    assert told()["completedLength"] == "1310720"
+    job.state = replace(LOADED, completed_length=2 << 20)
+    assert told()["completedLength"] == "2097152"
+    download.last, download.run, download.status = job.state, None, Status.WAITING
+    assert told()["connections"] == "3"
+    download.last = replace(LOADED, connections=0)
+    assert told()["connections"] == "0"
+    download.status, download.ending = Status.ERROR, Ending(3, "gone")
+    assert told()["errorMessage"] == "gone"
+    download = Download("c" * 16, Request((URI + "2",), options()), Status.WAITING)
+    assert told()["status"] == "waiting"
+
+
+def test_the_shelf_stays_small(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render, "MOST_KEPT", 2)
+    shelf = render.Shelf(True)
+    first, *others = (Download(f"{number:016x}", Request((URI,), options()), Status.WAITING) for number in range(3))
+    for download in (first, *others, first):
+        shelf.status(download, None)
+    assert made == [first, *others, first]
+    many_lines = Download("d" * 16, Request(tuple(f"{URI}{n}" for n in range(100)), options()), Status.WAITING)
+    long_map = stopped()
+    long_map.last = replace(LOADED, num_pieces=80_000, bitfield=b"\xff" * 10_000)
+    for download in (many_lines, long_map):
+        assert shelf.status(download, None) is not shelf.status(download, None)
+
+
+def test_a_uri_that_is_listed_many_times_is_made_once() -> None:
+    views = (UriView(URI, False),) * 3 + (UriView(URI + "2", True),)
+    told = render.uris(views)
+    assert [(each["status"], each["uri"]) for each in told] == [("used", URI + "2")] + [("waiting", URI)] * 3
+    assert told[1] is told[2] is told[3]
+
+
+def test_files_are_not_made_for_those_who_do_not_ask() -> None:
+    download = Download("c" * 16, Request((URI,), options()), Status.WAITING)
+    assert download.snapshot(files=False) == replace(download.snapshot(), files=())
+    assert shown(download, "pieceLength", "totalLength") == {"pieceLength": "1048576", "totalLength": "0"}
 
 
 def test_nobody_asks_a_queued_one_for_more_than_needed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +232,7 @@ def test_nothing_known_yet() -> None:
 
 
 def test_servers() -> None:
-    assert render.servers(LOADED) == [
+    assert render.servers((ServerView(URI, URI + "2", 5),), 1) == [
         {"index": "1", "servers": [{"uri": URI, "currentUri": URI + "2", "downloadSpeed": "5"}]}
     ]
 

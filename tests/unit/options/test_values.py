@@ -211,11 +211,18 @@ def test_secrets_are_flagged_and_stay_out_of_repr() -> None:
     assert "hidden" not in repr(defaults(compat=False).derive({"http-passwd": "hidden"}, Layer.OWN))
 
 
+def test_a_value_may_be_spelt_like_an_option() -> None:
+    own = defaults(compat=False).derive({"referer": "out", "out": "referer"}, Layer.OWN)
+    assert (own.text("out"), own.text("referer"), own.given("out")) == ("referer", "out", Layer.OWN)
+    assert own.given("dir") is Layer.DEFAULT
+
+
 def test_half_a_million_waiting_sets_stay_small() -> None:
     parent = defaults(compat=False).derive({"dir": "/c"}, Layer.COMMAND)
     assert parent.derive({}, Layer.OWN) is parent
     own = parent.derive(check_rpc({"out": "x"}, Scope.NEW), Layer.OWN)
-    reached = [o for o in gc.get_referents(own) if isinstance(o, dict)]
+    shared = {id(o) for o in gc.get_referents(parent)}
+    reached = [o for o in gc.get_referents(own) if isinstance(o, dict) and id(o) not in shared]
     assert sys.getsizeof(own) + sum(sys.getsizeof(o) for o in reached) < 400
     assert next(iter(own.own())) is TABLE["out"].name
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from slasshy_rpc.rpc.answer import Text
 from slasshy_rpc.rpc.notify import Listeners, Outbox, notification
 from slasshy_rpc.values import Event
 from tests.support.fake_api import GID, FakeApi
@@ -15,12 +16,12 @@ class Far:
     """The other end: takes messages while ``open`` is set."""
 
     def __init__(self, outbox: Outbox) -> None:
-        self.got: list[bytes] = []
+        self.got: list[Text] = []
         self.open = asyncio.Event()
         self.open.set()
         self.task = asyncio.create_task(outbox.drain(self.send))
 
-    async def send(self, text: bytes) -> None:
+    async def send(self, text: Text) -> None:
         await self.open.wait()
         self.got.append(text)
 
@@ -104,7 +105,7 @@ async def test_many_answers_make_room_wait_until_they_are_taken() -> None:
 
 
 async def test_an_error_of_the_socket_ends_everything() -> None:
-    async def broken(text: bytes) -> None:
+    async def broken(text: Text) -> None:
         raise ConnectionResetError
 
     outbox = Outbox(5, _never)

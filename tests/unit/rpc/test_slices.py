@@ -8,12 +8,17 @@ import xmlrpc.client
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from aiohttp import web
 
 from slasshy_rpc.rpc import call as call_module
 from slasshy_rpc.rpc.call import Call, Visit, dispatch
+from slasshy_rpc.rpc.http import HttpFace
 from slasshy_rpc.rpc.json_dialect import JsonDialect
+from slasshy_rpc.rpc.notify import Listeners
+from slasshy_rpc.rpc.settings import RpcSettings
 from slasshy_rpc.rpc.xml_dialect import XmlDialect
 from tests.support.fake_api import FakeApi
 
@@ -65,6 +70,37 @@ async def test_a_long_list_is_written_in_slices(turns: Turns) -> None:
         answer = await dialect.answer(request, Visit())
     assert json.loads(answer.text)["result"] == ["x"] * COUNT
     assert turns.count >= COUNT // 6
+
+
+@pytest.mark.parametrize("count", [257, 272, 320])
+async def test_a_long_list_is_whole_whatever_its_length(count: int) -> None:
+    request = {"id": 1, "method": "test.long", "params": [count, "x"]}
+    parts = [{"methodName": "test.long", "params": [count, "x"]}, {"methodName": "test.fail"}, {"methodName": 1}]
+    inside = {"id": 2, "method": "system.multicall", "params": [parts]}
+    answer = await JsonDialect(FakeApi(), None).answer(json.dumps([request, inside]).encode(), Visit())
+    alone, (packed, *failed) = (each["result"] for each in json.loads(answer.text))
+    assert alone == ["x"] * count
+    assert packed == [alone]
+    assert [set(each) for each in failed] == [{"code", "message"}] * 2
+
+
+async def test_a_long_answer_is_sent_in_slices(turns: Turns, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = bytearray()
+
+    async def prepare(self: web.StreamResponse, request: object) -> None: ...
+
+    async def write(self: web.StreamResponse, data: Any) -> None:
+        sent.extend(data)
+
+    monkeypatch.setattr(web.StreamResponse, "prepare", prepare)
+    monkeypatch.setattr(web.StreamResponse, "write", write)
+    api, settings = FakeApi(), RpcSettings()
+    face = HttpFace(JsonDialect(api, None), XmlDialect(api, None), Listeners(api), settings)
+    text = bytearray(b"x" * (40 << 20))
+    with turns.counted():
+        await face._send_in_slices(Mock(), {}, text, 200)
+    assert sent == text
+    assert turns.count >= 160 // 6
 
 
 class Made(Sequence[str]):

@@ -25,7 +25,7 @@ class Running(Download):
         super().__init__("", Request((), options()), Status.ACTIVE)
         self.speed = speed
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, *, files: bool = True) -> Snapshot:
         return Snapshot(download_speed=self.speed)
 
 
