@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from slasshy_rpc import _engine, clock
-from slasshy_rpc.disk import control, layout
+from slasshy_rpc.disk import layout
 from slasshy_rpc.disk.checksum import digest_file
 from slasshy_rpc.disk.existing import Action
 from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode, Retry, SourceError
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.plan import naming
-from slasshy_rpc.plan.ranges import Range, Ranges
+from slasshy_rpc.plan.ranges import Ranges
 from slasshy_rpc.plan.record import Cadence
 from slasshy_rpc.plan.retry import pause
 from slasshy_rpc.plan.segments import SegmentMap
@@ -32,7 +32,8 @@ from slasshy_rpc.protocols.connection import transfer_error
 from slasshy_rpc.protocols.crew import Crew, Limits, too_slow
 from slasshy_rpc.protocols.localfile import FileRules, LocalFile, foresee
 from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, Openings, RangeRefused, SourceChanged
-from slasshy_rpc.values import FileView, ServerView, Snapshot, UriView
+from slasshy_rpc.protocols.portrait import Look, Portrait
+from slasshy_rpc.values import ServerView, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -90,9 +91,7 @@ class SegmentedJob:
         self._not_found = 0
         self._slow: DownloadError | None = None
         self._resumed = False
-        self._pieces = _Pieces()
-        self._facts: tuple[object, ...] = ()  # what the Snapshot was made of that was shown last
-        self._shown = Snapshot()
+        self._portrait = Portrait()
 
     # ---- the Job
 
@@ -122,20 +121,17 @@ class SegmentedJob:
         length = self._length or 0
         connected, received, solid = self._crew.progress()
         piece = self._file.piece_length if self._file else self._plan.file.piece_length
-        facts = (
+        look = Look(
             length,
             self._stream.position if self._stream else received or self._came,
             int(self._crew.speed.rate()),
             connected or sum(source.connections for source in self._sources),
             piece,
-            self._pieces.of(solid, length, piece) if self._crew.ledger.length else (None, 0),
             self._shown_path(),
             self.place.lines.views(),
             self._verified,
         )
-        if facts != self._facts:
-            self._facts, self._shown = facts, _shown(*facts)
-        return self._shown
+        return self._portrait.of(look, solid if self._crew.ledger.length else None)
 
     def servers(self) -> tuple[ServerView, ...]:
         """See ``Job.servers``; a body of unknown length comes over one without a crew."""
@@ -478,53 +474,3 @@ def _stamp(date: str) -> float | None:
         return email.utils.mktime_tz(parts) if parts else None
     except (ValueError, OverflowError):
         return None
-
-
-def _shown(
-    length: int,
-    completed: int,
-    speed: int,
-    connections: int,
-    piece: int,
-    pieces: tuple[bytes | None, int],
-    path: str,
-    uris: tuple[UriView, ...],
-    verified: int | None,
-) -> Snapshot:
-    bits, whole = pieces
-    return Snapshot(
-        total_length=length,
-        completed_length=completed,
-        download_speed=speed,
-        connections=connections,
-        piece_length=piece,
-        num_pieces=-(-length // piece),
-        bitfield=bits,
-        files=(FileView(path, length, whole, uris=uris),),
-        verified_length=verified,
-    )
-
-
-class _Pieces:
-    """The piece map of the ranges that were asked about last: polls come far more often than pieces end."""
-
-    def __init__(self) -> None:
-        self._about: tuple[list[Range], int, int] = ([], 0, 0)
-        self._told = (b"", 0)
-
-    def of(self, solid: list[Range], length: int, piece: int) -> tuple[bytes, int]:
-        """One bit a piece, and the bytes in finished pieces, for what is ``solid`` of ``length`` bytes."""
-        about = (solid, length, piece)
-        if about != self._about:
-            bits = control.bitfield(tuple(solid), length, piece)
-            self._about, self._told = about, (bits, _whole_pieces(bits, length, piece))
-        return self._told
-
-
-def _whole_pieces(bits: bytes, length: int, piece: int) -> int:
-    """Bytes in finished pieces, as aria2 counts the progress of a single file."""
-    count = int.from_bytes(bits, "big").bit_count()
-    last = -(-length // piece) - 1
-    short = length - last * piece
-    has_last = bool(bits) and bool(bits[last >> 3] & (0x80 >> (last & 7)))
-    return count * piece - (piece - short if has_last else 0)

@@ -126,8 +126,8 @@ class Download:
 
         Without ``files`` one that never ran leaves them out: thousands wait, and most polls do not ask for them.
 
-        A Job that goes on with an earlier one's work knows nothing before its first answer; until then the earlier
-        progress is shown, so that nobody sees a download fall back to nothing and recover.
+        A Job that goes on with an earlier one's work knows nothing of it before its file is open; until then the
+        earlier progress is shown, so that nobody sees a download fall back to nothing and recover.
         """
         if self.run is not None:
             try:
@@ -229,7 +229,7 @@ def named_path(options: OptionSet) -> str:
 
 
 def _knows_nothing(snapshot: Snapshot) -> bool:
-    return not (snapshot.total_length or snapshot.completed_length)
+    return not (snapshot.completed_length or snapshot.bitfield)
 
 
 def _carried_on(last: Snapshot, now: Snapshot) -> Snapshot:

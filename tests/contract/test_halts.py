@@ -1,4 +1,4 @@
-"""After a pause or a remove: what the next message is told, beside the next call of the same message.
+"""After a pause, a remove or an unpause: what the next message is told, beside the next call of the same message.
 
 aria2c (1.36 and 1.37, over HTTP and WebSocket) has halted a download before it hears the next message, and its front
 ends look at once. Between the calls of one message nothing moves.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ import pytest_asyncio
 from slasshy_rpc.rpc.call import Visit
 from slasshy_rpc.rpc.json_dialect import JsonDialect
 from slasshy_rpc.session import halt
+from slasshy_rpc.values import Snapshot
 from tests.support.fake_protocol import Stage, close_all, options, turns
 
 HALTS = [("pause", "paused"), ("forcePause", "paused"), ("remove", "removed"), ("forceRemove", "removed")]
@@ -91,3 +93,29 @@ async def test_a_disk_that_hangs_holds_nobody_up_for_long(stage: Stage, monkeypa
     stage.job(gid).flushing.set()
     await turns()
     assert (await send(stage, look))["result"] == {"status": "paused"}
+
+
+async def test_what_goes_on_does_not_fall_back_before_its_file_is_open(stage: Stage) -> None:
+    """The first answer tells the length; how much is there is known once the file is open."""
+    gid = await stage.add()
+    first = stage.job(gid)
+    first.state = replace(first.state, completed_length=3 << 20, bitfield=b"\xe0")
+    await send(stage, call("pause", gid))
+    await send(stage, call("unpause", gid))
+    await turns()
+    job = stage.job(gid)
+    assert job is not first
+    opened = job.state
+    for known in (
+        Snapshot(),
+        replace(opened, bitfield=None),
+        replace(opened, completed_length=3 << 20, bitfield=b"\xe0"),
+    ):
+        job.state = known
+        told = (await send(stage, call("tellStatus", gid)))["result"]
+        assert [told[name] for name in ("status", "completedLength", "bitfield")] == ["active", str(3 << 20), "e0"]
+    job.state = opened  # it has to start over
+    assert (await send(stage, call("tellStatus", gid, ["completedLength", "bitfield"])))["result"] == {
+        "completedLength": "0",
+        "bitfield": "00",
+    }
