@@ -149,7 +149,5 @@ def _hidden(path: str, home: str) -> str:
 
 
 def _refusal(path: str, reason: str) -> DiskError:
-    return DiskError(
-        f"{printable(path)} is refused as the place of a download that came over RPC: {reason}. Give another out.",
-        ErrorCode.CREATE_FAILED,
-    )
+    text = f"{printable(path)} is refused as the place of a download that came over RPC: {reason}. Give another out."
+    return DiskError(text, ErrorCode.CREATE_FAILED, terse=text)  # aria2 refuses nothing here, so it has no words for it

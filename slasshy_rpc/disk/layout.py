@@ -76,10 +76,8 @@ def _inside(path: str, base: str) -> bool:
 
 
 def _refusal(name: str, reason: str) -> DiskError:
-    return DiskError(
-        f"The file name {printable(name)!r} is refused: {reason}. Give an out that names a file inside dir.",
-        ErrorCode.CREATE_FAILED,
-    )
+    text = f"The file name {printable(name)!r} is refused: {reason}. Give an out that names a file inside dir."
+    return DiskError(text, ErrorCode.CREATE_FAILED, terse=text)  # aria2 refuses nothing here, so it has no words for it
 
 
 def make_parents(path: str) -> None:

@@ -115,6 +115,7 @@ class Lines:
     def put_back(self) -> None:
         """All Connections have ended: what they held waits again, in front."""
         self._most = None
+        self._orphans.clear()
         self._waiting.extendleft([*self._left, *self._held])
         self._left.clear()
         self._held.clear()

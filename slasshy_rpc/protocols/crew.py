@@ -85,6 +85,7 @@ class Crew:
         self._ranged: set[Source] = set()  # ... these have served one
         self._rangeless: set[Source] = set()  # these said or showed that they have none
         self._fatal: DownloadError | None = None
+        self._leaving = False  # the last Connections end, and after them the file is closed
         self._last_error: DownloadError | None = None
         self._tasks: dict[asyncio.Task[DownloadError | None], Connection] = {}
         self._waiting: list[asyncio.Future[None]] = []
@@ -128,6 +129,7 @@ class Crew:
         self.ledger, self._fd, self.path, self._live = ledger, fd, path, live
         self._facts = {source: facts}
         self._fatal = self._last_error = None
+        self._leaving = False
         self._promised = facts.ranges is True
         if arrival is not None and arrival.start > 0:
             self._ranged.add(source)
@@ -266,7 +268,7 @@ class Crew:
 
     def welcome(self) -> None:
         """There are new Sources: let them have their share of what is under way, in parts of min_split_size."""
-        if not self._tasks or not self._divisible():
+        if self._leaving or not self._tasks or not self._divisible():
             return
         left = [one.end - one.position for one in self.ledger.owned]
         parts = sum(max(0, size // self.limits.min_split_size - 1) for size in left)
@@ -395,7 +397,8 @@ class Crew:
         return self.ledger.part(victim.segment, cut)
 
     async def _dismiss(self) -> None:
-        """Stop every Connection; what they had received is in the file afterwards."""
+        """Stop every Connection; what they had received is in the file afterwards, and no new one comes."""
+        self._leaving = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

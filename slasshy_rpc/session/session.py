@@ -269,7 +269,7 @@ class Session:
         changed = download.change_uris(withdrawn, added, position, served)
         if download.request is not before:
             self._note(download)
-            if download.run is not None:
+            if download.run is not None and download.run.intent is Intent.NONE:
                 download.run.job.change_uris(download.request.uris)
         return changed
 

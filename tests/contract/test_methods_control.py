@@ -135,6 +135,21 @@ async def test_change_uri_of_an_active_one_is_told_to_its_job(stage: Stage) -> N
     assert [each["uri"] for each in await stage.call("getUris", gid)] == [b + "2", b]
 
 
+async def test_change_uri_of_one_that_is_about_to_pause_waits_for_its_next_job(stage: Stage) -> None:
+    gid, b = await stage.add(), "http://127.0.0.1/b"
+    stage.job(gid).flushing.clear()
+    await stage.call("pause", gid)
+    await turns()
+    assert await stage.call("changeUri", gid, 1, [URI], [b]) == [1, 1]
+    assert stage.job(gid).changed == []
+    stage.job(gid).flushing.set()
+    await turns()
+    assert [(each["status"], each["uri"]) for each in await stage.call("getUris", gid)] == [("waiting", b)]
+    await stage.call("unpause", gid)
+    await turns()
+    assert stage.job(gid).request.uris == (b,)
+
+
 async def test_lines_stay_as_they_were_added_whatever_the_options_become(stage: Stage) -> None:
     gid = await stage.add(pause="true", split="3", max_connection_per_server="3", out="a")
     await stage.call("changeOption", gid, {"split": "1", "out": "b"})

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from slasshy_rpc.errors import DownloadError
+from slasshy_rpc.protocols.connection import Connection
 from slasshy_rpc.protocols.segmented import SegmentedJob
 from tests.support.behaviour import Behaviour
 from tests.support.fetcher import LIMIT, Fetcher
@@ -36,7 +37,7 @@ async def test_a_stream_goes_on_when_a_mirror_is_added(fetcher: Fetcher, origin:
     job = fetcher.job(url)
     task = asyncio.ensure_future(job.run())
     await until_it_has(job, MIB)
-    job.change_uris([url, origin.serve("/other", length=2 * MIB)])
+    job.change_uris([url, origin.serve("/other", length=2 * MIB, behaviour=Behaviour(ranges=False))])
     origin.release(NAME)
     await end(task)
     assert origin.requests(NAME)[0].sent == 2 * MIB
@@ -90,6 +91,30 @@ async def test_an_open_that_is_withdrawn_can_still_be_cancelled(fetcher: Fetcher
     with pytest.raises(asyncio.CancelledError):
         await end(task)
     assert origin.requests(NAME) == []
+
+
+async def test_a_mirror_that_comes_while_all_are_leaving_is_not_asked(
+    fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Connection that came now would write into a closed file."""
+    url = origin.serve(NAME, length=64 * MIB, behaviour=Behaviour(hold_at=MIB))
+    other = origin.serve("/other", length=64 * MIB)
+    job = fetcher.job(url, split="2", min_split_size=str(MIB))
+    task = asyncio.ensure_future(job.run())
+    await until_it_has(job, 2 * MIB)
+    let_go = Connection.let_go
+
+    async def slowly(self: Connection) -> None:
+        self.crew.limits = replace(self.crew.limits, connections=16, per_host=16)
+        job.change_uris([url, other])
+        await let_go(self)
+
+    monkeypatch.setattr(Connection, "let_go", slowly)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await end(task)
+    assert len(asyncio.all_tasks()) == 1
+    assert origin.requests("/other") == []
 
 
 async def test_without_any_mirror_it_fails(fetcher: Fetcher, origin: Origin) -> None:
