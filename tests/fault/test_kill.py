@@ -137,7 +137,7 @@ def kill_and_resume(
     lasts = LENGTH / (faucet.rate * CONNECTIONS)
     moment = random.Random(seed).uniform(2.0 if power_cut else 0.0, 0.95 * lasts)
     with Server(*options) as server, sampled(origin, f"/{name}") as samples:
-        server.add(url)
+        gid = server.add(url)
         origin.wait(requested(name, 0))
         time.sleep(moment)
         killed = time.monotonic()
@@ -151,7 +151,7 @@ def kill_and_resume(
             live.unlink()
     faucet.rate = 0
     with Server(*options) as server:
-        server.completed(server.add(url))
+        server.completed(gid)  # the history has begun it again
         assert server.stop() == 0
     assert content.difference(path) is None
     assert [one.name for one in path.parent.iterdir()] == [name]
