@@ -1,0 +1,142 @@
+"""Who may keep a connection when there are more than places: whoever has shown nothing good gives way, oldest first.
+
+Owns: the number of connections, what those of strangers may hold in memory, and how long an answer to one is held back.
+Never: sockets, or what is said over them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import logging
+import resource
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+
+from slasshy_rpc.rpc.guard import is_loopback
+
+log = logging.getLogger("slasshy_rpc.rpc")
+
+#: Bytes of messages that are not whole yet: what all who have shown no token may have here together.
+_MOST_KEPT = 64 << 20
+
+
+class Standing(enum.IntEnum):
+    """What a connection has shown so far; the lowest gives way first."""
+
+    SUSPECT = 0  # a wrong token
+    STRANGER = 1  # nothing
+    LISTENER = 2  # that it is a program of this machine which only listens
+    KNOWN = 3  # the token, or a request where none is asked for: it keeps its place
+
+
+class Place:
+    """One connection's. ``here`` when it comes from this machine; ``end`` cuts it off."""
+
+    __slots__ = ("_places", "end", "gone", "here", "kept", "standing")
+
+    def __init__(self, places: Places, here: bool, end: Callable[[], object]) -> None:
+        self._places = places
+        self.here = here
+        self.end = end
+        self.standing = Standing.STRANGER
+        self.gone = asyncio.Event()
+        self.kept = 0
+
+    def stands(self, standing: Standing) -> None:
+        """It has shown something; once it is KNOWN nothing takes that away."""
+        if not self.gone.is_set() and self.standing not in (standing, Standing.KNOWN):
+            self._places.move(self, standing)
+
+    async def hold(self, seconds: float) -> None:
+        """Wait before a wrong token is answered, unless the connection ends meanwhile."""
+        self.stands(Standing.SUSPECT)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.gone.wait()
+
+    def keep(self, size: int) -> None:
+        """It makes us keep ``size`` bytes of a message that is not whole; that may end it, or another."""
+        if not self.gone.is_set() and self.standing is not Standing.KNOWN:
+            self._places.kept += size - self.kept
+            self.kept = size
+            self._places.bound()
+
+    def leave(self) -> None:
+        """The connection has ended. Does nothing the second time."""
+        if not self.gone.is_set():
+            self.keep(0)
+            self._places.drop(self)
+            self.gone.set()
+
+
+class Places:
+    """``most`` of them, the last eighth for programs of this machine.
+
+    ``most_kept`` is how many bytes of messages that are not whole all strangers together may have here.
+    """
+
+    def __init__(self, most: int, most_kept: int = _MOST_KEPT) -> None:
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # Half of what the process may open: the downloads need the rest.
+        self.most = most if files == resource.RLIM_INFINITY else min(most, files // 2)
+        self.kept = 0
+        self._most_kept = most_kept
+        self._lines = {(standing, here): OrderedDict[Place, None]() for standing in Standing for here in (True, False)}
+        self._full = False
+
+    @property
+    def taken(self) -> int:
+        """How many are."""
+        return sum(map(len, self._lines.values()))
+
+    def take(self, peer: str, end: Callable[[], object]) -> Place | None:
+        """A place for ``peer``, an address; None if all belong to those who keep theirs."""
+        here = is_loopback(peer)
+        room = self.most if here else self.most - self.most // 8
+        if self.taken >= room:
+            if not self.make_room(here):
+                return None
+        elif self.taken < room // 2:
+            self._full = False
+        place = Place(self, here, end)
+        self._lines[place.standing, here][place] = None
+        return place
+
+    def make_room(self, here: bool) -> bool:
+        """Cut off whoever gives way first to a newcomer, who is of this machine or not; False if nobody does."""
+        if not self._full:
+            log.warning("About %d RPC connections are open: those that have shown no token make room", self.taken)
+        self._full = True
+        for standing in (Standing.SUSPECT, Standing.STRANGER, Standing.LISTENER):
+            for there in (False, True) if here else (False,):
+                if self._lines[standing, there]:
+                    _end(next(iter(self._lines[standing, there])))
+                    return True
+        return False
+
+    def move(self, place: Place, standing: Standing) -> None:
+        """Put ``place`` last among those who stand there."""
+        place.keep(0)
+        del self._lines[place.standing, place.here][place]
+        place.standing = standing
+        self._lines[standing, place.here][place] = None
+
+    def drop(self, place: Place) -> None:
+        """It is free again."""
+        del self._lines[place.standing, place.here][place]
+
+    def bound(self) -> None:
+        """Cut off whoever has the most, until all strangers together keep no more than they may."""
+        while self.kept > self._most_kept:
+            _end(max(self._strangers(), key=lambda one: one.kept))
+            log.info("RPC: messages that were not whole had more than %d bytes; one was cut off", self._most_kept)
+
+    def _strangers(self) -> Iterator[Place]:
+        return (place for (standing, _), line in self._lines.items() if standing < Standing.KNOWN for place in line)
+
+
+def _end(place: Place) -> None:
+    place.leave()
+    place.end()
