@@ -237,3 +237,8 @@ def test_no_call_does_more_than_raise_an_option_error(raw: dict[str, object], sc
     options = defaults(compat=False).derive(checked, Layer.OWN)
     assert all(isinstance(value, str) for value in options.items_for_rpc(Scope.NEW).values())
     assert all("\n" not in value for _, value in options.items_for_session())
+
+
+def test_many_lines_take_no_longer_each_than_few() -> None:
+    """This many took minutes, in which no other call was answered."""
+    assert len(check_rpc({"header": ["A: b"] * 300_000}, Scope.NEW)["header"]) == 300_000
