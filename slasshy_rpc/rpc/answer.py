@@ -16,10 +16,11 @@ XML = "text/xml"
 class Answer:
     """The text, the HTTP status that aria2 gives it, and its Content-Type, None where there is no text.
 
+    A long text is the very bytearray that it was written into: to copy some tens of megabytes holds everybody up.
     ``last`` when aria2 ends the connection after it.
     """
 
-    text: bytes
+    text: bytes | bytearray
     status: int = 200
     kind: str | None = JSON
 

@@ -19,7 +19,7 @@ from aiohttp import web
 from slasshy_rpc.errors import RpcError
 from slasshy_rpc.rpc import basic, json_dialect, xml_dialect
 from slasshy_rpc.rpc.answer import Answer
-from slasshy_rpc.rpc.call import Visit
+from slasshy_rpc.rpc.call import Slices, Visit
 from slasshy_rpc.rpc.connection import Connection, Connections, of
 from slasshy_rpc.rpc.guard import Guard
 from slasshy_rpc.rpc.json_dialect import JsonDialect
@@ -165,7 +165,7 @@ class HttpFace:
         if request.headers.get("Expect", "").lower() == "100-continue" and not content.is_eof():
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
-        body, place = bytearray(), of(request).place
+        body, place, slices = bytearray(), of(request).place, Slices()
         try:
             while not content.at_eof():
                 if content.is_eof():
@@ -176,6 +176,7 @@ class HttpFace:
                 if len(body) > limit:
                     raise self._too_large()
                 place.keep(len(body))
+                await slices.pause()
         except TimeoutError:
             text = f"No more of the request came for {self._settings.idle_timeout:g} seconds."
             raise _BodyRefused(408, text) from None
@@ -192,17 +193,18 @@ class HttpFace:
         return _BodyRefused(413, text)
 
     async def _send_in_slices(
-        self, request: web.BaseRequest, headers: Mapping[str, str], text: bytes, status: int
+        self, request: web.BaseRequest, headers: Mapping[str, str], text: bytes | bytearray, status: int
     ) -> web.StreamResponse:
         """Send a long answer as fast as it is taken; a receiver that stops for idle_timeout is cut off."""
         response = web.StreamResponse(headers=headers, status=status)
         response.content_length = len(text)
-        transport = request.transport
+        transport, slices = request.transport, Slices()
         try:
             await response.prepare(request)
             for start in range(0, len(text), _SEND_SLICE):
                 async with asyncio.timeout(self._settings.idle_timeout):
                     await response.write(text[start : start + _SEND_SLICE])
+                await slices.pause()  # whoever takes it as fast as we write would have us for himself
         except (TimeoutError, ConnectionError):
             if transport is not None:
                 transport.abort()
@@ -244,5 +246,5 @@ def _takes_gzip(headers: Mapping[str, str]) -> bool:
     return False
 
 
-def _gzip(text: bytes) -> bytes:
+def _gzip(text: bytes | bytearray) -> bytes:
     return zlib.compress(text, 1, wbits=31)

@@ -26,13 +26,16 @@ _PARSE_ASIDE = 128 << 10
 #: Lists of more results than this are written in slices.
 _LONG_LIST = 256
 
+_BEFORE_VALUE = b'{"id":%b,"jsonrpc":"2.0","%b":'
+_AFTER_VALUE = b"}"
 _HTTP_STATUS = {-32600: 400, -32601: 404, -32602: 500, -32700: 500, INTERNAL_ERROR: 500}
 
 
 def refusal(error: RpcError, request_id: object = None) -> Answer:
     """The answer to a message, or to one request of it, that failed."""
     body = encode({"code": error.code, "message": str(error)})
-    return Answer(_envelope(request_id, b"error", body), _HTTP_STATUS.get(error.code, 400))
+    text = _BEFORE_VALUE % (encode(request_id), b"error") + body + _AFTER_VALUE
+    return Answer(text, _HTTP_STATUS.get(error.code, 400))
 
 
 class JsonDialect:
@@ -45,6 +48,7 @@ class JsonDialect:
         self._api = api
         self._secret = secret
         self._dispatch = _load_dispatch()
+        self._parsing = asyncio.Lock()
 
     async def answer(self, message: bytes, visit: Visit) -> Answer:
         """The answer to one message: a single request, or a batch, whose entries are answered in order.
@@ -53,7 +57,9 @@ class JsonDialect:
         """
         try:
             if len(message) > _PARSE_ASIDE:
-                document = await asyncio.get_running_loop().run_in_executor(None, parse, message)
+                # One at a time: each thread more that runs Python keeps everybody waiting for the interpreter.
+                async with self._parsing:
+                    document = await asyncio.get_running_loop().run_in_executor(None, parse, message)
             else:
                 document = parse(message)
         except ParseError as error:
@@ -61,7 +67,7 @@ class JsonDialect:
         if not isinstance(document, list):
             return await self._single(document, visit)
         slices = Slices()
-        answers = []
+        answers = bytearray(b"[")
         for frame in document:
             if isinstance(frame, dict):
                 before = visit.answered
@@ -69,10 +75,14 @@ class JsonDialect:
                     check_room(self._secret, visit)
                 except RpcError as error:
                     return refusal(error)
-                answers.append((await self._single(frame, visit)).text)
-                visit.answered = max(visit.answered, before + len(answers[-1]))
+                text = (await self._single(frame, visit)).text
+                if len(answers) > 1:
+                    answers += b","
+                answers += text
+                visit.answered = max(visit.answered, before + len(text))
                 await slices.pause()
-        return Answer(b"[" + b",".join(answers) + b"]")
+        answers += b"]"
+        return Answer(answers)
 
     async def _single(self, frame: object, visit: Visit) -> Answer:
         if not isinstance(frame, dict) or "id" not in frame:
@@ -85,33 +95,35 @@ class JsonDialect:
 
         async def pack(part: object) -> object:
             # As text at once: the values of a thousand parts take many times its room.
-            text = await _encode_in_slices(part)
+            text = bytearray()
+            await _encode_in_slices(part, text)
             visit.answered += len(text)
-            return encoded(text)
+            return encoded(bytes(text))
 
         reply = await self._dispatch(frame, lambda call: dispatch(self._api, self._secret, call, visit, pack))
         if "error" in reply:
             return refusal(RpcError(reply["error"]["message"], reply["error"]["code"]), request_id)
+        text = bytearray(_BEFORE_VALUE % (encode(request_id), b"result"))
         try:
-            text = await _encode_in_slices(reply["result"])
+            await _encode_in_slices(reply["result"], text)
         except Exception as error:  # of an entry that was only made now
             return refusal(as_answer(error, frame["method"]), request_id)
-        return Answer(_envelope(request_id, b"result", text))
+        text += _AFTER_VALUE
+        return Answer(text)
 
 
-def _envelope(request_id: object, name: bytes, value: bytes) -> bytes:
-    return b'{"id":%b,"jsonrpc":"2.0","%b":%b}' % (encode(request_id), name, value)
-
-
-async def _encode_in_slices(value: object) -> bytes:
+async def _encode_in_slices(value: object, text: bytearray) -> None:
+    """Put ``value`` behind ``text``."""
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) <= _LONG_LIST:
-        return encode(value)
+        text += encode(value)
+        return
     slices = Slices()
-    parts = []
+    text += b"["
     for item in value:
-        parts.append(encode(item))
+        text += encode(item)
+        text += b","
         await slices.pause()
-    return b"[" + b",".join(parts) + b"]"
+    text[-1:] = b"]"
 
 
 class _Method:

@@ -31,7 +31,7 @@ class Outbox:
         self.listening = False
         self._limit = limit
         self._overrun = overrun
-        self._waiting: deque[tuple[bytes, bool]] = deque()  # text, whether it is a notification
+        self._waiting: deque[tuple[bytes | bytearray, bool]] = deque()  # text, whether it is a notification
         self._deferred: list[bytes] | None = None
         self._answer_bytes = 0
         self._events = 0
@@ -54,7 +54,7 @@ class Outbox:
         else:
             self._put(text, True)
 
-    def answer(self, text: bytes) -> None:
+    def answer(self, text: bytes | bytearray) -> None:
         """Queue an answer."""
         self._answer_bytes += len(text)
         self._put(text, False)
@@ -85,7 +85,7 @@ class Outbox:
         """Wait until everything is sent, or nothing will be any more."""
         await self._emptied.wait()
 
-    async def drain(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+    async def drain(self, send: Callable[[bytes | bytearray], Awaitable[None]]) -> None:
         """Send what comes, until ``close`` or an error of ``send``, which is raised."""
         try:
             while not self._closed:
@@ -111,7 +111,7 @@ class Outbox:
         self._filled.set()
         self._emptied.set()
 
-    def _put(self, text: bytes, is_event: bool) -> None:
+    def _put(self, text: bytes | bytearray, is_event: bool) -> None:
         if not self._closed:
             self._waiting.append((text, is_event))
             self._emptied.clear()

@@ -40,7 +40,7 @@ class QueryDialect:
         answer = await self._dialect.answer(message(fields), visit)
         if not callback:
             return answer
-        return Answer(b"%b(%b)" % (callback.encode(), answer.text), answer.status, SCRIPT)
+        return Answer(callback.encode() + b"(" + answer.text + b")", answer.status, SCRIPT)
 
 
 def message(fields: dict[str, bytes]) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from typing import cast
 
 from aiohttp import web
 from aiohttp.web import WSMsgType
@@ -78,8 +79,9 @@ class Conversation:
             if transport is not None:
                 transport.abort()
 
-        async def send(text: bytes) -> None:
-            await socket.send_frame(text, WSMsgType.TEXT)
+        async def send(text: bytes | bytearray) -> None:
+            # It takes anything like bytes, and to copy a long answer would hold everybody up.
+            await socket.send_frame(cast("bytes", text), WSMsgType.TEXT)
 
         outbox = Outbox(self._settings.max_waiting_events, end_overrun)
         outbox.listening = self._settings.secret is None or self._guard.is_program_here(peer, request.headers)
@@ -162,6 +164,6 @@ class Conversation:
         await outbox.room()
 
     @staticmethod
-    async def _answer_later(text: bytes, outbox: Outbox, seconds: float) -> None:
+    async def _answer_later(text: bytes | bytearray, outbox: Outbox, seconds: float) -> None:
         await asyncio.sleep(seconds)
         outbox.answer(text)

@@ -42,9 +42,10 @@ class XmlDialect:
             # As text at once: the values of a thousand parts take many times its room.
             if isinstance(part, Fault):
                 part = _fault(part["code"], part["message"])
-            text = await _encode_in_slices(part)
+            text = bytearray()
+            await _encode_in_slices(part, text)
             visit.answered += len(text)
-            return Written(text)
+            return Written(bytes(text))
 
         try:
             call = await _read_in_slices(message)
@@ -52,11 +53,13 @@ class XmlDialect:
             return Answer(b"", 400, None)
         except RpcError as error:
             return refusal(error)
+        text = bytearray(HEAD + b"<params><param>")
         try:
-            value = await _encode_in_slices(await dispatch(self._api, self._secret, call, visit, pack))
+            await _encode_in_slices(await dispatch(self._api, self._secret, call, visit, pack), text)
         except Exception as error:  # also of an entry that is only made when it is written
             return refusal(as_answer(error, call.method))
-        return Answer(HEAD + b"<params><param>%b</param></params>" % value + TAIL, 200, XML)
+        text += b"</param></params>" + TAIL
+        return Answer(text, 200, XML)
 
 
 def _fault(code: object, message: object) -> dict[str, object]:
@@ -119,13 +122,14 @@ def _with_text(value: object) -> object:
     return value
 
 
-async def _encode_in_slices(value: object) -> bytes:
+async def _encode_in_slices(value: object, text: bytearray) -> None:
+    """Put ``value`` behind ``text``."""
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) <= _LONG_LIST:
-        return encode(value)
+        text += encode(value)
+        return
     slices = Slices()
-    parts = [b"<value><array><data>"]
+    text += b"<value><array><data>"
     for item in value:
-        parts.append(encode(item))
+        text += encode(item)
         await slices.pause()
-    parts.append(b"</data></array></value>")
-    return b"".join(parts)
+    text += b"</data></array></value>"

@@ -15,12 +15,12 @@ class Far:
     """The other end: takes messages while ``open`` is set."""
 
     def __init__(self, outbox: Outbox) -> None:
-        self.got: list[bytes] = []
+        self.got: list[bytes | bytearray] = []
         self.open = asyncio.Event()
         self.open.set()
         self.task = asyncio.create_task(outbox.drain(self.send))
 
-    async def send(self, text: bytes) -> None:
+    async def send(self, text: bytes | bytearray) -> None:
         await self.open.wait()
         self.got.append(text)
 
@@ -104,7 +104,7 @@ async def test_many_answers_make_room_wait_until_they_are_taken() -> None:
 
 
 async def test_an_error_of_the_socket_ends_everything() -> None:
-    async def broken(text: bytes) -> None:
+    async def broken(text: bytes | bytearray) -> None:
         raise ConnectionResetError
 
     outbox = Outbox(5, _never)

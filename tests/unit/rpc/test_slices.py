@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+import tracemalloc
 import xmlrpc.client
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -135,3 +137,42 @@ async def test_a_big_multicall_takes_the_fast_parser(monkeypatch: pytest.MonkeyP
     dialect = JsonDialect(FakeApi(), None)
     request = json.dumps({"id": 1, "method": "system.multicall", "params": [entries()]}).encode()
     assert (await dialect.answer(request, Visit())).status == 200
+
+
+@pytest.mark.parametrize("batch", [False, True])
+async def test_a_long_answer_is_written_once(batch: bool) -> None:
+    """To put its parts together again and again takes as long as several slices, in one go."""
+    request: object = {"id": 1, "method": "test.long", "params": [40_000, "x" * 500]}
+    message = json.dumps([request] if batch else request).encode()
+    json_dialect, xml_dialect = JsonDialect(FakeApi(), None), XmlDialect(FakeApi(), None)
+    body = xmlrpc.client.dumps((40_000, "x" * 500), "test.long").encode()
+    ways: list[tuple[JsonDialect | XmlDialect, bytes]] = [(json_dialect, message), (xml_dialect, body)]
+    for dialect, given in ways:
+        tracemalloc.start()
+        try:
+            answer = await dialect.answer(given, Visit())
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert len(answer.text) > 20_000_000
+        assert most < len(answer.text) * (2.5 if batch else 1.4)
+
+
+async def test_long_messages_are_parsed_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each thread that parses keeps the event loop waiting for the interpreter."""
+    at_once: list[int] = []
+    running = [0]
+
+    def parse(message: bytes) -> object:
+        running[0] += 1
+        at_once.append(running[0])
+        time.sleep(0.01)
+        running[0] -= 1
+        return json.loads(message)
+
+    monkeypatch.setattr("slasshy_rpc.rpc.json_dialect.parse", parse)
+    dialect = JsonDialect(FakeApi(), None)
+    request = json.dumps({"id": 1, "method": "test.echo", "params": ["x" * 200_000]}).encode()
+    answers = await asyncio.gather(*(dialect.answer(request, Visit()) for _ in range(8)))
+    assert [answer.status for answer in answers] == [200] * 8
+    assert at_once == [1] * 8
