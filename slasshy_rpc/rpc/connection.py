@@ -21,7 +21,7 @@ log = logging.getLogger("slasshy_rpc.rpc")
 _LONGEST_LINE = 16 << 10
 #: Bytes of a body that aiohttp takes ahead of us. Chunks of one byte cost it some microseconds each, all of them in one
 #: go; it stops at a sixteenth of this many.
-_AHEAD = 32 << 10
+_AHEAD = 16 << 10
 
 
 class Connection(web.RequestHandler):

@@ -17,7 +17,7 @@ from slasshy_rpc.rpc.xml_text import HEAD, TAIL, CallReader, NotXml, Written, en
 UPLOADS = ("aria2.addTorrent", "aria2.addMetalink")
 
 #: Bytes of a document that are read before others get their turn.
-_PIECE = 16 << 10
+_PIECE = 4 << 10
 #: Lists of more results than this are written in slices.
 _LONG_LIST = 256
 
