@@ -19,6 +19,8 @@ log = logging.getLogger("slasshy_rpc.rpc")
 
 #: Bytes of a request line: aria2's own limit for GET /jsonrpc?params=...
 _LONGEST_LINE = 16 << 10
+#: Seconds for which the rest of a body is read and thrown away, so that its sender hears why it was refused.
+_LINGER = 2.0
 #: Bytes of a body that aiohttp takes ahead of us. Chunks of one byte cost it some microseconds each, all of them in one
 #: go; it stops at a sixteenth of this many.
 _AHEAD = 16 << 10
@@ -40,6 +42,7 @@ class Connection(web.RequestHandler):
             access_log=None,  # type: ignore[arg-type]  # its way of saying that there is none
             logger=_LOG,
             keepalive_timeout=idle_timeout,
+            lingering_time=min(idle_timeout, _LINGER),
             auto_decompress=False,
             max_line_size=_LONGEST_LINE,
             read_bufsize=_AHEAD,

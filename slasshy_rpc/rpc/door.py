@@ -17,9 +17,9 @@ log = logging.getLogger("slasshy_rpc.rpc")
 
 #: Seconds that a handshake may take.
 _PATIENCE = 10.0
-#: Seconds until connections are accepted again when the system has no room for one: after another was cut off for it,
-#: and when there was none to cut off.
-_ROOM_MADE = 0.02
+#: Seconds until connections are accepted again when the system has no room for one: after others were cut off for
+#: it, and when there were none to cut off.
+_ROOM_MADE = 0.005
 _NO_ROOM = 0.5
 #: Connections that are accepted in one turn of the loop: a millisecond or two.
 _AT_A_TIME = 16
@@ -90,7 +90,8 @@ class Door:
         log.debug("RPC cannot accept a connection: %s", error)
         loop = asyncio.get_running_loop()
         loop.remove_reader(sock)
-        seconds = _ROOM_MADE if self._places.make_room(here=True) else _NO_ROOM
+        made = [self._places.make_room(here=True) for _ in range(_AT_A_TIME)]
+        seconds = _ROOM_MADE if any(made) else _NO_ROOM
         self._resting[sock] = loop.call_later(seconds, self._watch, sock)
 
     async def _enter(self, connection: socket.socket, place: Place) -> None:

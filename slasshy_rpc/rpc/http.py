@@ -19,7 +19,7 @@ from aiohttp import web
 from slasshy_rpc.errors import RpcError
 from slasshy_rpc.rpc import basic, json_dialect, xml_dialect
 from slasshy_rpc.rpc.answer import Answer
-from slasshy_rpc.rpc.call import Slices, Visit
+from slasshy_rpc.rpc.call import Visit
 from slasshy_rpc.rpc.connection import Connection, Connections, of
 from slasshy_rpc.rpc.guard import Guard
 from slasshy_rpc.rpc.json_dialect import JsonDialect
@@ -114,13 +114,17 @@ class HttpFace:
         answer: Callable[[bytes, Visit], Awaitable[Answer]],
         refuse: Callable[[RpcError], Answer],
     ) -> web.StreamResponse:
+        place = of(request).place
         try:
             body = await self._body(request)
+            visit = Visit()
+            answered = await answer(body, visit)
         except _BodyRefused as refused:
             refusal = refuse(refused.error)
             return await self._send(request, headers, replace(refusal, status=refused.status))
-        visit = Visit()
-        return await self._answered(request, headers, await answer(body, visit), visit)
+        finally:
+            place.keep(0)  # only now: what is read of a body takes many times its room
+        return await self._answered(request, headers, answered, visit)
 
     async def _get(self, request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
         visit = Visit()
@@ -165,7 +169,7 @@ class HttpFace:
         if request.headers.get("Expect", "").lower() == "100-continue" and not content.is_eof():
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
-        body, place, slices = bytearray(), of(request).place, Slices()
+        body, place = bytearray(), of(request).place
         try:
             while not content.at_eof():
                 if content.is_eof():
@@ -176,14 +180,13 @@ class HttpFace:
                 if len(body) > limit:
                     raise self._too_large()
                 place.keep(len(body))
-                await slices.pause()
+                if not content.at_eof():
+                    await asyncio.sleep(0)  # aiohttp has more at hand than it gives away at once
         except TimeoutError:
             text = f"No more of the request came for {self._settings.idle_timeout:g} seconds."
             raise _BodyRefused(408, text) from None
         except (ConnectionError, web.RequestPayloadError) as error:
             raise _BodyRefused(400, f"The request broke off: {error}") from None
-        finally:
-            place.keep(0)
         return bytes(body)
 
     def _too_large(self) -> _BodyRefused:
@@ -198,13 +201,13 @@ class HttpFace:
         """Send a long answer as fast as it is taken; a receiver that stops for idle_timeout is cut off."""
         response = web.StreamResponse(headers=headers, status=status)
         response.content_length = len(text)
-        transport, slices = request.transport, Slices()
+        transport = request.transport
         try:
             await response.prepare(request)
             for start in range(0, len(text), _SEND_SLICE):
                 async with asyncio.timeout(self._settings.idle_timeout):
                     await response.write(text[start : start + _SEND_SLICE])
-                await slices.pause()  # whoever takes it as fast as we write would have us for himself
+                await asyncio.sleep(0)  # whoever takes it as fast as we write would have us for himself
         except (TimeoutError, ConnectionError):
             if transport is not None:
                 transport.abort()

@@ -21,7 +21,8 @@ from slasshy_rpc.rpc.json_text import ParseError, encode, encoded, parse
 if TYPE_CHECKING:
     from jsonrpcserver import Result
 
-#: Messages of more bytes than this are parsed beside the event loop.
+#: Messages of more bytes than this are parsed one after the other, and of many more beside the event loop.
+_PARSE_IN_TURN = 4 << 10
 _PARSE_ASIDE = 128 << 10
 #: Lists of more results than this are written in slices.
 _LONG_LIST = 256
@@ -61,6 +62,8 @@ class JsonDialect:
                 async with self._parsing:
                     document = await asyncio.get_running_loop().run_in_executor(None, parse, message)
             else:
+                if len(message) > _PARSE_IN_TURN:
+                    await Slices().turn()
                 document = parse(message)
         except ParseError as error:
             return refusal(error)

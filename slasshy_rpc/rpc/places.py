@@ -18,8 +18,8 @@ from slasshy_rpc.rpc.guard import is_loopback
 
 log = logging.getLogger("slasshy_rpc.rpc")
 
-#: Bytes of messages that are not whole yet: what all who have shown no token may have here together.
-_MOST_KEPT = 64 << 20
+#: Bytes of messages that are not answered yet: what all who have shown no token may have here together.
+MOST_KEPT = 16 << 20
 
 
 class Standing(enum.IntEnum):
@@ -57,7 +57,7 @@ class Place:
                 await self.gone.wait()
 
     def keep(self, size: int) -> None:
-        """It makes us keep ``size`` bytes of a message that is not whole; that may end it, or another."""
+        """It makes us keep ``size`` bytes of a message that is not answered; that may end it, or another."""
         if not self.gone.is_set() and self.standing is not Standing.KNOWN:
             self._places.kept += size - self.kept
             self.kept = size
@@ -74,10 +74,10 @@ class Place:
 class Places:
     """``most`` of them, the last eighth for programs of this machine.
 
-    ``most_kept`` is how many bytes of messages that are not whole all strangers together may have here.
+    ``most_kept`` is how many bytes of messages that are not answered yet all strangers together may have here.
     """
 
-    def __init__(self, most: int, most_kept: int = _MOST_KEPT) -> None:
+    def __init__(self, most: int, most_kept: int = MOST_KEPT) -> None:
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         # Half of what the process may open: the downloads need the rest.
         self.most = most if files == resource.RLIM_INFINITY else min(most, files // 2)
@@ -131,7 +131,7 @@ class Places:
         """Cut off whoever has the most, until all strangers together keep no more than they may."""
         while self.kept > self._most_kept:
             _end(max(self._strangers(), key=lambda one: one.kept))
-            log.info("RPC: messages that were not whole had more than %d bytes; one was cut off", self._most_kept)
+            log.info("RPC: strangers sent more than %d bytes at once; the longest was cut off", self._most_kept)
 
     def _strangers(self) -> Iterator[Place]:
         return (place for (standing, _), line in self._lines.items() if standing < Standing.KNOWN for place in line)

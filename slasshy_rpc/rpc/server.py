@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from slasshy_rpc.errors import UsageError
 from slasshy_rpc.rpc.call import Api
 from slasshy_rpc.rpc.door import Door
-from slasshy_rpc.rpc.places import Places
+from slasshy_rpc.rpc.places import MOST_KEPT, Places
 from slasshy_rpc.rpc.settings import RpcSettings
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ class RpcServer:
         json, xml = JsonDialect(self._api, secret), XmlDialect(self._api, secret)
         self._face = HttpFace(json, xml, self._listeners, self._settings)
         self._listeners.open()
-        self._door = Door(Places(self._settings.max_connections), self._face.enter, context)
+        most_kept = max(MOST_KEPT, 2 * self._settings.max_request_size)
+        self._door = Door(Places(self._settings.max_connections, most_kept), self._face.enter, context)
         for sock in sockets:
             self._door.open(sock)
 

@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.web import WSMsgType
 
 from slasshy_rpc.errors import RpcError
-from slasshy_rpc.rpc.call import Slices, Visit
+from slasshy_rpc.rpc.call import Visit
 from slasshy_rpc.rpc.connection import Connection, of
 from slasshy_rpc.rpc.guard import Guard
 from slasshy_rpc.rpc.json_dialect import JsonDialect, refusal
@@ -94,7 +94,6 @@ class Conversation:
         else:
             patience = asyncio.get_running_loop().call_later(self._settings.idle_timeout, self._end_stranger, peer)
         sender = asyncio.create_task(outbox.drain(send))
-        slices = Slices()
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT or message.type is WSMsgType.BINARY:
@@ -105,7 +104,7 @@ class Conversation:
                     connection.looked_at(len(message.data) + (_FRAME if outbox.listening else _SHORTEST_FRAME))
                     if message.type is WSMsgType.PING:
                         await socket.pong(message.data)
-                await slices.pause()
+                await asyncio.sleep(0)  # a flood of them would have us for itself: they come without a wait
         except ConnectionError:
             pass  # a pong to one that has left meanwhile
         finally:

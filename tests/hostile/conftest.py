@@ -13,8 +13,9 @@ from tests.support.process import Server
 
 #: In every attack on a server with a secret; it must never be seen in a log.
 SECRET = "geheim-und-lang"
-#: Milliseconds: no answer may take longer. On a quiet machine none takes 100; a busy one must not fail for its noise.
-LONGEST = 1000.0
+#: Milliseconds: no answer may take longer. On a quiet machine few take 100; one that shares two processors with all who
+#: attack, and others, must not fail for its noise. Where the server was at fault it was many times this.
+LONGEST = 3000.0
 
 FIGURES = pytest.StashKey[list[tuple[str, Figures]]]()
 

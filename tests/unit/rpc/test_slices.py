@@ -176,3 +176,37 @@ async def test_long_messages_are_parsed_one_at_a_time(monkeypatch: pytest.Monkey
     answers = await asyncio.gather(*(dialect.answer(request, Visit()) for _ in range(8)))
     assert [answer.status for answer in answers] == [200] * 8
     assert at_once == [1] * 8
+
+
+async def test_of_many_long_loops_one_has_a_slice_in_each_turn_and_the_short_are_first(turns: Turns) -> None:
+    order: list[tuple[str, int]] = []
+
+    async def loop(name: str, steps: int) -> None:
+        slices = call_module.Slices()
+        for _ in range(steps):
+            order.append((name, turns.count))
+            await slices.pause()
+
+    with turns.counted():
+        long = [asyncio.create_task(loop(f"long {number}", 100)) for number in range(10)]
+        for _ in range(30):
+            await asyncio.sleep(0)
+        begun = len(order)
+        await asyncio.wait_for(loop("short", 4), 5)
+        at = [index for index, (name, _) in enumerate(order) if name == "short"]
+        for task in long:
+            task.cancel()
+        await asyncio.gather(*long, return_exceptions=True)
+    busy = [turn for _, turn in order[begun:]]
+    assert max(map(busy.count, busy)) <= 12  # a slice is five looks at the clock, and two may meet in one turn
+    assert len(at) == 4
+    assert at[2] - at[0] < 25  # ten others, who have a slice each before one of them has two
+
+
+async def test_who_is_cancelled_keeps_no_place_in_the_line(turns: Turns) -> None:
+    waiting = [asyncio.create_task(call_module.Slices().turn()) for _ in range(5)]
+    await asyncio.sleep(0)
+    for task in waiting[:4]:
+        task.cancel()
+    await asyncio.wait_for(waiting[4], 5)
+    await asyncio.wait_for(call_module.Slices().turn(), 5)
