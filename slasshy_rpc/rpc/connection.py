@@ -105,14 +105,14 @@ def of(request: web.BaseRequest) -> Connection:
 
 
 def _quiet_log() -> logging.Logger:
-    """The logger for aiohttp: broken requests of strangers are one line for those who debug, not a traceback."""
+    """The logger for aiohttp: broken requests, and peers that leave, are one line for those who debug, no traceback."""
     logger = logging.getLogger("slasshy_rpc.rpc.http")
 
     def keep(record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        if not isinstance(error, HttpProcessingError):
+        if not isinstance(error, HttpProcessingError | ConnectionError):
             return True
-        log.debug("broken HTTP request: %s", type(error).__name__)  # its text quotes the request, secrets included
+        log.debug("broken HTTP: %s", type(error).__name__)  # its text quotes the request, secrets included
         return False
 
     logger.addFilter(keep)

@@ -210,7 +210,7 @@ class Ledger:
             status = Status(state)
             try:
                 download, path = reader.entry(gid, Status.PAUSED if status is Status.PAUSED else Status.WAITING, text)
-            except (ValueError, KeyError, TypeError, IndexError):
+            except ValueError:
                 log.error("GID#%s cannot be read from the history; it is left out.", gid)
                 continue
             download.rank = rank
@@ -246,6 +246,6 @@ def _hand_over(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> Non
 def _result(reader: Reader, gid: str, text: str) -> Download | None:
     try:
         return reader.result(gid, text)
-    except (ValueError, KeyError, TypeError, IndexError):
+    except ValueError:
         log.error("GID#%s cannot be read from the history; it is left out.", gid)
         return None

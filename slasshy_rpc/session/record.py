@@ -7,10 +7,11 @@ Never: reading or writing a file. Nothing here needs the event loop: the history
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import sys
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -23,6 +24,9 @@ from slasshy_rpc.session.download import Download
 from slasshy_rpc.values import FileView, Snapshot, Status, UriView
 
 Plain = dict[str, Any]
+
+#: Bytes of a piece map: for a file of 128 TiB in pieces of one.
+_MOST_BITS = 16 << 20
 
 
 class Facts(NamedTuple):
@@ -93,33 +97,50 @@ class Reader:
         self._shared: dict[Normal, Normal] = {}
 
     def entry(self, gid: str, status: Status, text: str) -> tuple[Download, str]:
-        """An unfinished one and the path it had. Raises ValueError, KeyError or TypeError for a row that is none."""
-        plain = _plain(text)
-        return self._download(gid, status, plain), str(plain.get("path", ""))
+        """An unfinished one and the path it had. Raises ValueError for a row that is none."""
+        with _readable():
+            plain = _plain(text)
+            return self._download(gid, status, plain), str(plain.get("path", ""))
 
     def result(self, gid: str, text: str) -> Download:
         """A finished one; raises as ``entry`` does."""
-        plain = _plain(text)
-        download = self._download(gid, Status(plain["status"]), plain)
-        if not download.stopped:
-            raise ValueError(plain["status"])
-        download.error_code, download.error_message = int(plain["code"]), str(plain["message"])
-        return download
+        with _readable():
+            plain = _plain(text)
+            download = self._download(gid, Status(plain["status"]), plain)
+            if not download.stopped:
+                raise ValueError(plain["status"])
+            download.error_code, download.error_message = int(plain["code"]), str(plain["message"])
+            return download
 
     def _download(self, gid: str, status: Status, plain: Plain) -> Download:
         own = {sys.intern(name): self._value(value) for name, value in plain["options"].items() if name in TABLE}
         options = self._options.derive(own, Layer.OWN)
-        download = Download(gid, Request(tuple(plain["uris"]), options, bool(plain.get("trusted"))), status)
+        download = Download(gid, Request(_strings(plain["uris"]), options, bool(plain.get("trusted"))), status)
         if "last" in plain:
             download.last = _snapshot_of(plain["last"])
         download.following = str(plain.get("following", ""))
         download.belongs_to = str(plain.get("belongsTo", ""))
-        download.followed_by = tuple(plain.get("followedBy", ()))
+        download.followed_by = _strings(plain.get("followedBy", []))
         return download
 
     def _value(self, value: str | list[str]) -> Normal:
-        normal = value if isinstance(value, str) else tuple(value)
+        normal = value if isinstance(value, str) else _strings(value)
         return self._shared.setdefault(normal, normal) if len(self._shared) < 1000 else normal
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Whatever may be wrong with a row that somebody else has written is a ValueError."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+        raise ValueError(f"no row of the history: {error}") from error
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError("a list of texts is something else")
+    return tuple(value)
 
 
 def _has_own(options: OptionSet) -> bool:
@@ -176,14 +197,18 @@ def _snapshot_of(plain: Mapping[str, Any]) -> Snapshot:
 def _file_of(plain: Mapping[str, Any]) -> FileView:
     views = [(UriView(uri, False), UriView(uri, True)) for uri in plain["uris"]]
     lines = tuple(views[line >> 1][line & 1] for line in plain["lines"])
-    return FileView(plain["path"], int(plain["length"]), int(plain["completed"]), bool(plain["selected"]), lines)
+    return FileView(str(plain["path"]), int(plain["length"]), int(plain["completed"]), bool(plain["selected"]), lines)
 
 
 def _unpacked(bits: str) -> bytes:
+    packed = zlib.decompressobj()
     try:
-        return zlib.decompress(base64.b64decode(bits))
+        unpacked = packed.decompress(base64.b64decode(bits), _MOST_BITS)
     except zlib.error as error:
         raise ValueError(str(error)) from None
+    if not packed.eof:
+        raise ValueError("the bits are not whole, or more than there are pieces in any file")
+    return unpacked
 
 
 def _as_it_is(uri: str) -> str:
