@@ -90,8 +90,7 @@ class Door:
         log.debug("RPC cannot accept a connection: %s", error)
         loop = asyncio.get_running_loop()
         loop.remove_reader(sock)
-        made = [self._places.make_room(here=True) for _ in range(_AT_A_TIME)]
-        seconds = _ROOM_MADE if any(made) else _NO_ROOM
+        seconds = _ROOM_MADE if self._places.make_much_room() else _NO_ROOM
         self._resting[sock] = loop.call_later(seconds, self._watch, sock)
 
     async def _enter(self, connection: socket.socket, place: Place) -> None:

@@ -14,12 +14,17 @@ import resource
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
+from slasshy_rpc.clock import monotonic
 from slasshy_rpc.rpc.guard import is_loopback
 
 log = logging.getLogger("slasshy_rpc.rpc")
 
 #: Bytes of messages that are not answered yet: what all who have shown no token may have here together.
 MOST_KEPT = 16 << 20
+#: How many are cut off at a time where the system, and not the number of places, is at its limit.
+_MUCH = 16
+#: Seconds until it is said again that there is no more room.
+_SILENCE = 60.0
 
 
 class Standing(enum.IntEnum):
@@ -84,7 +89,7 @@ class Places:
         self.kept = 0
         self._most_kept = most_kept
         self._lines = {(standing, here): OrderedDict[Place, None]() for standing in Standing for here in (True, False)}
-        self._full = False
+        self._silent_until = 0.0
 
     @property
     def taken(self) -> int:
@@ -95,26 +100,31 @@ class Places:
         """A place for ``peer``, an address; None if all belong to those who keep theirs."""
         here = is_loopback(peer)
         room = self.most if here else self.most - self.most // 8
-        if self.taken >= room:
-            if not self.make_room(here):
-                return None
-        elif self.taken < room // 2:
-            self._full = False
+        if self.taken >= room and not self.make_room(here):
+            return None
         place = Place(self, here, end)
         self._lines[place.standing, here][place] = None
         return place
 
     def make_room(self, here: bool) -> bool:
         """Cut off whoever gives way first to a newcomer, who is of this machine or not; False if nobody does."""
-        if not self._full:
+        now = monotonic()
+        if now >= self._silent_until:
             log.warning("About %d RPC connections are open: those that have shown no token make room", self.taken)
-        self._full = True
+            self._silent_until = now + _SILENCE
         for standing in (Standing.SUSPECT, Standing.STRANGER, Standing.LISTENER):
             for there in (False, True) if here else (False,):
                 if self._lines[standing, there]:
                     _end(next(iter(self._lines[standing, there])))
                     return True
         return False
+
+    def make_much_room(self) -> bool:
+        """The same for several newcomers of this machine; the newer half of those who could give way stays."""
+        old = min(sum(1 for _ in self._strangers()) // 2, _MUCH)
+        for _ in range(old):
+            self.make_room(True)
+        return old > 0
 
     def move(self, place: Place, standing: Standing) -> None:
         """Put ``place`` last among those who stand there."""

@@ -18,7 +18,7 @@ from tests.support.rpc_wire import TIMEOUT, Reply, Socket, Wire, head
 
 MIB = 1 << 20
 #: How many at once send each of them, and for how long they go on beginning again (seconds).
-AT_ONCE, MOMENT = 3, 0.3
+AT_ONCE, MOMENT = 3, 0.2
 #: MiB of memory that the server may come to, whatever is sent to it.
 MOST_MEMORY = 400
 

@@ -21,7 +21,7 @@ from tests.support.rpc_wire import Wire, head
 #: More than there are places.
 PEERS = 600
 #: Seconds for which they go on.
-SECONDS = 1.5
+SECONDS = 0.8
 BATCH = json.dumps([{"id": 1, "method": "system.listMethods"}] * 600).encode()
 
 HANDSHAKE = head(
@@ -117,7 +117,7 @@ async def test_half_a_handshake(tmp_path: Path, certificates: Certificates, watc
             try:
                 with watched(server, authority=str(certificates.authority)):
                     await peers.come(PEERS, first)
-                    await peers.drip(rest, 0.5)
+                    await peers.drip(rest, 0.3)
             finally:
                 peers.leave()
         sound(server)

@@ -91,6 +91,19 @@ def test_whoever_keeps_most_is_cut_off() -> None:
     assert ends.places.kept == 0
 
 
+def test_the_newer_half_stays_when_the_system_is_at_its_limit(caplog: pytest.LogCaptureFixture) -> None:
+    ends = Ends(100)
+    for number in range(9):
+        ends.take(str(number))
+    assert ends.places.make_much_room()
+    assert ends.ended == ["0", "1", "2", "3"]
+    for _ in range(5):
+        ends.places.make_much_room()
+    assert ends.places.taken == 1
+    assert not ends.places.make_much_room()
+    assert caplog.text.count("make room") == 1
+
+
 def test_no_more_places_than_half_of_what_may_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 4096))
     assert Places(512).most == 128
