@@ -96,6 +96,8 @@ class Conversation:
         sender = asyncio.create_task(outbox.drain(send))
         try:
             async for message in socket:
+                if connection.place.gone.is_set():
+                    break  # thousands of messages may be left of one who has left
                 if message.type is WSMsgType.TEXT or message.type is WSMsgType.BINARY:
                     connection.looked_at(_MOST_OF_STRANGERS)  # whatever went before it
                     await self._answer(message.data, outbox, peer, connection)

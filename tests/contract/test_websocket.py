@@ -371,3 +371,18 @@ async def test_after_it_messages_may_be_long_and_pings_many() -> None:
         assert (await socket.message())["result"] == []
         await socket.frame(long)
         assert len((await socket.message())["result"][0]) == 3_000_000
+
+
+async def test_nothing_is_done_any_more_for_one_who_has_left() -> None:
+    request = b'{"id":1,"method":"test.wait"}'
+    async with serving() as server:
+        async with Socket(server.host, server.port) as socket:
+            await socket.open()
+            await socket.send((b"\x81" + bytes([0x80 | len(request)]) + b"\0\0\0\0" + request) * 1000)
+            await server.api.waiting.wait()
+        for _ in range(3):
+            assert await answers(server)  # by then the end has been seen
+        server.api.gate.set()
+        for _ in range(3):
+            assert await answers(server)
+        assert [name for name, _ in server.api.called].count("test.wait") == 1

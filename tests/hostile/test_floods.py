@@ -200,37 +200,37 @@ async def test_all_at_once(server: Server, watched: Watch) -> None:
             peers.leave()
 
 
-async def test_no_descriptors_left(server: Server, watched: Watch) -> None:
+async def test_no_descriptors_left(guarded: Server, watched: Watch) -> None:
     """Who has shown no token makes room for who comes; nothing spins, and the server goes on listening."""
-    process = psutil.Process(server.pid)
-    limits = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
-    peers = Peers(server.port)
+    process = psutil.Process(guarded.pid)
+    limits = resource.prlimit(guarded.pid, resource.RLIMIT_NOFILE)
+    peers = Peers(guarded.port)
     try:
-        with watched(server):
-            highest = max(map(int, os.listdir(f"/proc/{server.pid}/fd")))
-            resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (highest + 30, limits[1]))
+        with watched(guarded):
+            highest = max(map(int, os.listdir(f"/proc/{guarded.pid}/fd")))
+            resource.prlimit(guarded.pid, resource.RLIMIT_NOFILE, (highest + 30, limits[1]))
             await peers.come(200)
             await asyncio.sleep(0.5)
         before = sum(process.cpu_times()[:2])
         await asyncio.sleep(0.5)
         assert sum(process.cpu_times()[:2]) - before < 0.25
     finally:
-        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, limits)
+        resource.prlimit(guarded.pid, resource.RLIMIT_NOFILE, limits)
         peers.leave()
-    assert server.call("aria2.getVersion", f"token:{SECRET}")["version"] == "1.37.0"
+    assert guarded.call("aria2.getVersion", f"token:{SECRET}")["version"] == "1.37.0"
 
 
-async def test_no_descriptors_left_at_all(server: Server) -> None:
+async def test_no_descriptors_left_at_all(guarded: Server) -> None:
     """Nobody could make room: those who come wait, and are served once there is some."""
-    process = psutil.Process(server.pid)
-    limits = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    process = psutil.Process(guarded.pid)
+    limits = resource.prlimit(guarded.pid, resource.RLIMIT_NOFILE)
     async with contextlib.AsyncExitStack() as stack:
-        known = [await stack.enter_async_context(Wire("127.0.0.1", server.port)) for _ in range(10)]
+        known = [await stack.enter_async_context(Wire("127.0.0.1", guarded.port)) for _ in range(10)]
         for wire in known:
             assert (await wire.post(GOOD)).status == 200
         try:
-            resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
-            late = await stack.enter_async_context(Wire("127.0.0.1", server.port))
+            resource.prlimit(guarded.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+            late = await stack.enter_async_context(Wire("127.0.0.1", guarded.port))
             answer = asyncio.create_task(late.post(GOOD))
             before = sum(process.cpu_times()[:2])
             for wire in known:
@@ -239,5 +239,5 @@ async def test_no_descriptors_left_at_all(server: Server) -> None:
             assert sum(process.cpu_times()[:2]) - before < 0.3
             assert not answer.done()
         finally:
-            resource.prlimit(server.pid, resource.RLIMIT_NOFILE, limits)
+            resource.prlimit(guarded.pid, resource.RLIMIT_NOFILE, limits)
         assert (await answer).status == 200
