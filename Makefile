@@ -13,8 +13,8 @@ EXT    := $(wildcard ext/*.pyx ext/*.pxd slasshy_rpc/*.pxd)
 CODE   := $(shell find slasshy_rpc -name '*.py')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build lint format unit engine contract differential fault browser packaging bench \
-        sanitize docs dist clean
+.PHONY: help run test build lint format unit engine contract differential fault hostile browser packaging \
+        bench sanitize docs dist clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -68,7 +68,7 @@ lint: build $(VENV)/test.stamp ## ruff, mypy --strict, import contracts, Cython 
 format: build $(VENV)/test.stamp ## put every file into ruff's format
 	@$(BIN)/ruff format .
 
-unit engine contract differential fault browser packaging: build $(VENV)/test.stamp ## one folder of tests
+unit engine contract differential fault hostile browser packaging: build $(VENV)/test.stamp ## one folder of tests
 	@$(PYTEST) tests/$@ $(T)
 
 bench: build $(VENV)/test.stamp ## speed, memory and processor time beside aria2c, curl and axel

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-FOLDERS = frozenset({"unit", "engine", "contract", "differential", "fault", "browser", "bench", "packaging"})
+FOLDERS = frozenset({"unit", "engine", "contract", "differential", "fault", "browser", "bench", "packaging", "hostile"})
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -15,6 +15,7 @@ import resource
 import secrets
 import signal
 import sqlite3
+import sys
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -57,6 +58,7 @@ def run(start: Invocation) -> int:
     while a pipe is read that nobody closes, signals still do what they do to any program.
     """
     logs.configure(start.options)
+    sys.setswitchinterval(0.001)
     warnings = list(start.warnings)
     listed = list(start.listed_entries(warnings))
     for warning in warnings:

@@ -262,12 +262,12 @@ def check_rpc(raw: Mapping[str, object], scope: Scope, *, compat: bool = False) 
             if not is_void(option, normal):
                 checked[option.name] = normal
         elif option.cumulative and isinstance(value, list):
-            entries: tuple[str, ...] = ()
+            entries: list[str] = []
             for text in value:
                 if isinstance(text, str):
-                    entries += tuple(parse_value(option, text, compat=compat))
+                    entries += parse_value(option, text, compat=compat)
             if entries:
-                checked[option.name] = entries
+                checked[option.name] = tuple(entries)
     return checked
 
 

@@ -20,6 +20,7 @@ Text = bytes | bytearray
 class Answer:
     """The text, the HTTP status that aria2 gives it, and its Content-Type, None where there is no text.
 
+    A long text is the very bytearray that it was written into: to copy some tens of megabytes holds everybody up.
     ``last`` when aria2 ends the connection after it.
     """
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from hmac import compare_digest
-from typing import Protocol
+from typing import Protocol, Self
+from weakref import WeakKeyDictionary
 
 from slasshy_rpc.clock import monotonic
 from slasshy_rpc.errors import OptionError, RpcError, SlasshyError
@@ -28,7 +30,7 @@ MOST_TOKENS = 16
 #: Bytes of answers after which no further call of the same message is made, and the same for those who have not shown
 #: the token: a few bytes of request make many of answer.
 MOST_ANSWERED = 64 << 20
-MOST_ANSWERED_STRANGERS = 1 << 20
+MOST_ANSWERED_STRANGERS = 64 << 10
 
 INTERNAL_ERROR = -32603
 MULTICALL = "system.multicall"
@@ -99,16 +101,55 @@ class Fault(dict[str, object]):
 
 
 class Slices:
-    """Lets other work through at least every SLICE seconds of a long loop."""
+    """Lets other work through at least every SLICE seconds of a long loop.
+
+    However many such loops there are, one of them has a slice in each turn of the event loop: those who have had none
+    yet first, so that what is nearly done does not wait for all that is long.
+    """
 
     def __init__(self) -> None:
-        self._until = monotonic() + SLICE
+        self._loop = asyncio.get_running_loop()
+        self._lines = _LINES.setdefault(self._loop, _Lines())
+        self._until = monotonic() + (SLICE / 4 if self._lines else SLICE)
+        self._new = True
 
     async def pause(self) -> None:
         """Give way to the event loop if this slice is used up."""
         if monotonic() >= self._until:
-            await asyncio.sleep(0)
-            self._until = monotonic() + SLICE
+            await self.turn()
+
+    async def turn(self) -> None:
+        """Wait for a slice, before work that cannot be cut."""
+        turn = self._loop.create_future()
+        if not self._lines:
+            self._loop.call_soon(self._lines.next_turn, self._loop)
+        self._lines[0 if self._new else 1].append(turn)
+        self._new = False
+        await turn
+        self._until = monotonic() + SLICE
+
+
+class _Lines(tuple[deque["asyncio.Future[None]"], deque["asyncio.Future[None]"]]):
+    """Those who wait for their first slice, and for a further one."""
+
+    __slots__ = ()
+
+    def __new__(cls) -> Self:
+        return super().__new__(cls, (deque(), deque()))
+
+    def __bool__(self) -> bool:
+        return any(map(len, self))
+
+    def next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wake one of them; called once in each turn of ``loop`` while there are any."""
+        turn = (self[0] or self[1]).popleft()
+        if self:
+            loop.call_soon(self.next_turn, loop)
+        if not turn.done():
+            turn.set_result(None)
+
+
+_LINES: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lines] = WeakKeyDictionary()
 
 
 #: Makes of one part of a system.multicall what the wire wants to keep of it, and adds to ``Visit.answered``.

@@ -11,6 +11,7 @@ import logging
 import socket
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
@@ -168,6 +169,7 @@ class Guard:
         return f"Refused: {reason}. The option --{option} of the server allows it.\n"
 
 
+@lru_cache(maxsize=256)
 def is_loopback(peer: str) -> bool:
     """Whether ``peer``, an address without port, is on this machine."""
     try:

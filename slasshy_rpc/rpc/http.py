@@ -20,9 +20,11 @@ from slasshy_rpc.errors import RpcError
 from slasshy_rpc.rpc import basic, json_dialect, xml_dialect
 from slasshy_rpc.rpc.answer import Answer, Text
 from slasshy_rpc.rpc.call import Slices, Visit
+from slasshy_rpc.rpc.connection import Connection, Connections, of
 from slasshy_rpc.rpc.guard import Guard
 from slasshy_rpc.rpc.json_dialect import JsonDialect
 from slasshy_rpc.rpc.notify import Listeners
+from slasshy_rpc.rpc.places import Place, Standing
 from slasshy_rpc.rpc.query_dialect import QueryDialect
 from slasshy_rpc.rpc.settings import RpcSettings
 from slasshy_rpc.rpc.websocket import Conversation
@@ -59,6 +61,17 @@ class HttpFace:
         self._guard = Guard(settings)
         self._conversations: set[Conversation] = set()
         self._date = (0, "")
+        self._connections = Connections(self.handle, settings.idle_timeout)
+
+    def enter(self, place: Place) -> Connection:
+        """The protocol of a new connection."""
+        return self._connections.begin(place)
+
+    async def close(self, seconds: float) -> None:
+        """Hang up on every WebSocket, let answers under way arrive for so long, and close."""
+        for conversation in self._conversations:
+            conversation.close()
+        await self._connections.close(seconds)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The response to one request; for a WebSocket, its whole life."""
@@ -83,11 +96,6 @@ class HttpFace:
             return await self._get(request, answer_headers)
         return web.Response(status=404, headers=answer_headers)
 
-    def close_websockets(self) -> None:
-        """Hang up on every WebSocket."""
-        for conversation in self._conversations:
-            conversation.close()
-
     def _is_known(self, headers: Mapping[str, str]) -> bool:
         user, password = self._settings.user, self._settings.password
         return user is None or basic.admits(headers.get("Authorization"), user, password)
@@ -95,7 +103,7 @@ class HttpFace:
     async def _unknown(self, request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
         """Ask for a name and a password; whoever showed wrong ones waits for that, as for a wrong token."""
         if "Authorization" in request.headers:
-            await asyncio.sleep(self._guard.hold(request.remote or "", 1))
+            await of(request).place.hold(self._guard.hold(request.remote or "", 1))
         headers["WWW-Authenticate"] = basic.CHALLENGE
         return _last(web.Response(status=401, headers=headers))
 
@@ -106,13 +114,17 @@ class HttpFace:
         answer: Callable[[bytes, Visit], Awaitable[Answer]],
         refuse: Callable[[RpcError], Answer],
     ) -> web.StreamResponse:
+        place = of(request).place
         try:
             body = await self._body(request)
+            visit = Visit()
+            answered = await answer(body, visit)
         except _BodyRefused as refused:
             refusal = refuse(refused.error)
             return await self._send(request, headers, replace(refusal, status=refused.status))
-        visit = Visit()
-        return await self._answered(request, headers, await answer(body, visit), visit)
+        finally:
+            place.keep(0)  # only now: what is read of a body takes many times its room
+        return await self._answered(request, headers, answered, visit)
 
     async def _get(self, request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
         visit = Visit()
@@ -123,9 +135,11 @@ class HttpFace:
         self, request: web.BaseRequest, headers: dict[str, str], answer: Answer, visit: Visit
     ) -> web.StreamResponse:
         """The response with ``answer``, later if a token was wrong."""
-        peer = request.remote or ""
+        peer, place = request.remote or "", of(request).place
+        if visit.authorised or self._settings.secret is None:
+            place.stands(Standing.KNOWN)
         if visit.wrong_tokens:
-            await asyncio.sleep(self._guard.hold(peer, len(visit.wrong_tokens)))
+            await place.hold(self._guard.hold(peer, len(visit.wrong_tokens)))
         elif visit.authorised:
             self._guard.forgive(peer)
         return await self._send(request, headers, answer)
@@ -155,7 +169,7 @@ class HttpFace:
         if request.headers.get("Expect", "").lower() == "100-continue" and not content.is_eof():
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
-        body = bytearray()
+        body, place = bytearray(), of(request).place
         try:
             while not content.at_eof():
                 if content.is_eof():
@@ -165,6 +179,9 @@ class HttpFace:
                         body += await content.readany()
                 if len(body) > limit:
                     raise self._too_large()
+                place.keep(len(body))
+                if not content.at_eof():
+                    await asyncio.sleep(0)  # aiohttp has more at hand than it gives away at once
         except TimeoutError:
             text = f"No more of the request came for {self._settings.idle_timeout:g} seconds."
             raise _BodyRefused(408, text) from None

@@ -22,7 +22,8 @@ from slasshy_rpc.rpc.json_text import ParseError, encode, parse
 if TYPE_CHECKING:
     from jsonrpcserver import Result
 
-#: Messages of more bytes than this are parsed beside the event loop.
+#: Messages of more bytes than this are parsed one after the other, and of many more beside the event loop.
+_PARSE_IN_TURN = 4 << 10
 _PARSE_ASIDE = 128 << 10
 #: Lists of more results than this are written in slices, so many entries in one go.
 _LONG_LIST = 256
@@ -49,6 +50,7 @@ class JsonDialect:
         self._api = api
         self._secret = secret
         self._dispatch = _load_dispatch()
+        self._parsing = asyncio.Lock()
 
     async def answer(self, message: bytes, visit: Visit) -> Answer:
         """The answer to one message: a single request, or a batch, whose entries are answered in order.
@@ -57,8 +59,12 @@ class JsonDialect:
         """
         try:
             if len(message) > _PARSE_ASIDE:
-                document = await asyncio.get_running_loop().run_in_executor(None, parse, message)
+                # One at a time: each thread more that runs Python keeps everybody waiting for the interpreter.
+                async with self._parsing:
+                    document = await asyncio.get_running_loop().run_in_executor(None, parse, message)
             else:
+                if len(message) > _PARSE_IN_TURN:
+                    await Slices().turn()
                 document = parse(message)
         except ParseError as error:
             return refusal(error)

@@ -171,17 +171,20 @@ def _number(digits: str) -> int:
 
 def _unescape(text: str) -> str:
     if "\\" in text:
-        if not _escapes_are_whole(text):
+        # Step by step, not in one substitution: that would keep the interpreter to itself for a million escapes.
+        parts: list[str] = []
+        at = 0
+        for escape in _ESCAPE.finditer(text):
+            parts += (text[at : escape.start()], _character(escape))
+            if "\\" in parts[-2]:
+                raise ParseError  # no escape that _ESCAPE knows
+            at = escape.end()
+        if text.find("\\", at) >= 0:
             raise ParseError
-        text = _ESCAPE.sub(_character, text)
+        text = "".join(parts) + text[at:]
     if _SURROGATE.search(text):
         raise ParseError  # half a pair, or bytes that were not UTF-8
     return text
-
-
-def _escapes_are_whole(text: str) -> bool:
-    """Every backslash starts an escape that _ESCAPE knows."""
-    return "\\" not in _ESCAPE.sub("", text)
 
 
 def _character(escape: re.Match[str]) -> str:

@@ -1,29 +1,26 @@
 """The RPC server: listening sockets, start and stop.
 
-Owns: addresses and the number of connections. Never: what is said over them.
+Owns: addresses, and the order in which everything ends. Never: connections (door, places), or what is said over them.
 aiohttp and jsonrpcserver are imported by ``start``, when the sockets already listen, so that early callers only wait.
 """
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Callable
+import ssl
 from typing import TYPE_CHECKING
 
 from slasshy_rpc.errors import UsageError
 from slasshy_rpc.rpc.call import Api
-from slasshy_rpc.rpc.guard import is_loopback
+from slasshy_rpc.rpc.door import Door
+from slasshy_rpc.rpc.places import MOST_KEPT, Places
 from slasshy_rpc.rpc.settings import RpcSettings
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
     from slasshy_rpc.rpc.http import HttpFace
     from slasshy_rpc.rpc.notify import Listeners
-    from slasshy_rpc.rpc.tls import Door
 
 __all__ = ["RpcServer", "RpcSettings"]
 
@@ -32,11 +29,10 @@ log = logging.getLogger("slasshy_rpc.rpc")
 _LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 _EVERYWHERE = ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::"))
 _NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
-_BACKLOG = 512
+#: More than the system allows becomes what it allows; who does not fit tries again after a second.
+_BACKLOG = 4096
 #: Seconds that listeners have to hear the last events, and that running answers have to end.
 _LAST_WORDS = 1.0
-#: Bytes of a request line: aria2's own limit for GET /jsonrpc?params=...
-_LONGEST_LINE = 16 << 10
 
 
 class RpcServer:
@@ -45,24 +41,22 @@ class RpcServer:
     def __init__(self, api: Api, settings: RpcSettings) -> None:
         self._api = api
         self._settings = settings
-        self._servers: list[asyncio.Server] = []
         self._door: Door | None = None
-        self._web: web.Server | None = None
         self._face: HttpFace | None = None
         self._listeners: Listeners | None = None
-        self._full = False
 
     async def start(self) -> list[tuple[str, int]]:
         """Listen and serve; returns the addresses. Raises UsageError when that cannot work as configured."""
         self._check_secret()
+        context = None
         if self._settings.secure:
-            from slasshy_rpc.rpc.tls import Door, server_context
+            from slasshy_rpc.rpc.tls import server_context
 
-            self._door = Door(server_context(self._settings), self._enter)
+            context = server_context(self._settings)
         sockets = _listen(self._settings.port, _EVERYWHERE if self._settings.listen_all else _LOOPBACK)
         addresses = [(str(sock.getsockname()[0]), int(sock.getsockname()[1])) for sock in sockets]
         try:
-            await self._serve(sockets)
+            self._serve(sockets, context)
         except BaseException:
             await self.stop()
             for sock in sockets:
@@ -72,9 +66,6 @@ class RpcServer:
 
     async def stop(self) -> None:
         """Take no more connections, let answers and events under way arrive, and close; takes about 3 s at most."""
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
         if self._door is not None:
             await self._door.close()
             self._door = None
@@ -83,16 +74,10 @@ class RpcServer:
             self._listeners.close()
             self._listeners = None
         if self._face is not None:
-            self._face.close_websockets()
+            await self._face.close(_LAST_WORDS)
             self._face = None
-        if self._web is not None:
-            await self._web.shutdown(_LAST_WORDS)
-            self._web = None
 
-    async def _serve(self, sockets: list[socket.socket]) -> None:
-        from aiohttp import web
-        from aiohttp.http_exceptions import HttpProcessingError
-
+    def _serve(self, sockets: list[socket.socket], context: ssl.SSLContext | None) -> None:
         from slasshy_rpc.rpc.http import HttpFace
         from slasshy_rpc.rpc.json_dialect import JsonDialect
         from slasshy_rpc.rpc.notify import Listeners
@@ -102,46 +87,11 @@ class RpcServer:
         secret = self._settings.secret
         json, xml = JsonDialect(self._api, secret), XmlDialect(self._api, secret)
         self._face = HttpFace(json, xml, self._listeners, self._settings)
-        self._web = web.Server(
-            self._face.handle,
-            access_log=None,
-            logger=_quiet_about(HttpProcessingError),
-            keepalive_timeout=self._settings.idle_timeout,
-            auto_decompress=False,
-            max_line_size=_LONGEST_LINE,
-        )
         self._listeners.open()
-        loop = asyncio.get_running_loop()
+        most_kept = max(MOST_KEPT, 2 * self._settings.max_request_size)
+        self._door = Door(Places(self._settings.max_connections, most_kept), self._face.enter, context)
         for sock in sockets:
-            if self._door is not None:
-                self._door.open(sock)
-                continue
-            self._servers.append(await loop.create_server(self._connected, sock=sock, backlog=_BACKLOG))
-
-    def _connected(self) -> asyncio.Protocol:
-        most = self._settings.max_connections
-        if self._web is None or len(self._web.connections) >= most:
-            self._refused()
-            return _Closed()
-        if len(self._web.connections) >= most - most // 8:
-            return _LastPlaces(self._web, self._refused)
-        self._full = False
-        return self._web()
-
-    def _enter(self, peer: str, on_their_way: int) -> asyncio.Protocol | None:
-        """As ``_connected``, where the peer is known beforehand and others are still shaking hands."""
-        most = self._settings.max_connections
-        taken = on_their_way + (len(self._web.connections) if self._web is not None else most)
-        if self._web is None or taken >= (most if is_loopback(peer) else most - most // 8):
-            self._refused()
-            return None
-        self._full = False
-        return self._web()
-
-    def _refused(self) -> None:
-        if not self._full:
-            log.warning("About %d RPC connections are open: new ones are closed", self._settings.max_connections)
-        self._full = True
+            self._door.open(sock)
 
     def _check_secret(self) -> None:
         settings = self._settings
@@ -159,31 +109,6 @@ class RpcServer:
             "--rpc-listen-all without --rpc-secret would let everyone who reaches this machine use it. "
             "Set --rpc-secret=TOKEN, or leave --rpc-listen-all away to serve this machine only."
         )
-
-
-class _Closed(asyncio.Protocol):
-    """A connection too many."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
-
-
-class _LastPlaces(asyncio.Protocol):
-    """Lets a program of this machine in and nobody else, so that others cannot lock the user out."""
-
-    def __init__(self, inside: Callable[[], asyncio.Protocol], refused: Callable[[], None]) -> None:
-        self._inside = inside
-        self._refused = refused
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        peer = transport.get_extra_info("peername")
-        if peer and is_loopback(str(peer[0])):
-            protocol = self._inside()
-            transport.set_protocol(protocol)
-            protocol.connection_made(transport)
-        else:
-            self._refused()
-            transport.close()
 
 
 def _listen(port: int, wanted: tuple[tuple[int, str], ...]) -> list[socket.socket]:
@@ -231,20 +156,3 @@ def _cannot_listen(port: int, errors: list[tuple[str, OSError]]) -> str:
             "with --rpc-listen-port=PORT."
         )
     return f"{start} Choose another port with --rpc-listen-port=PORT; ports below 1024 need special rights."
-
-
-def _quiet_about(harmless: type[Exception]) -> logging.Logger:
-    """The logger for aiohttp: broken requests of strangers are one line for those who debug, not a traceback."""
-    logger = logging.getLogger("slasshy_rpc.rpc.http")
-
-    def keep(record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        if not isinstance(error, harmless):
-            return True
-        log.debug("broken HTTP request: %s", type(error).__name__)  # its text quotes the request, secrets included
-        return False
-
-    for old in list(logger.filters):
-        logger.removeFilter(old)
-    logger.addFilter(keep)
-    return logger

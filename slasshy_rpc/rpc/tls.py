@@ -1,28 +1,18 @@
-"""RPC over TLS: the certificate that rpc-secure shows, and connections from their first byte to a good handshake.
+"""RPC over TLS: the certificate that rpc-secure shows.
 
-Owns: the ssl context and how many handshakes may be under way. Never: what is said afterwards.
+Owns: the ssl context, and what is wrong with files that cannot serve. Never: connections.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import socket
 import ssl
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from slasshy_rpc.errors import UsageError
 from slasshy_rpc.rpc.settings import RpcSettings
 
-log = logging.getLogger("slasshy_rpc.rpc")
-
 #: The values of min-tls-version; 1.2 is the lowest that is spoken.
 _LOWEST = {"TLSv1.3": ssl.TLSVersion.TLSv1_3}
-#: Seconds that a handshake may take.
-_PATIENCE = 10.0
-#: Seconds before connections are accepted again when the system has no room for another.
-_NO_ROOM = 0.5
 _DER_SEQUENCE = 0x30
 
 
@@ -76,68 +66,3 @@ def _no_password(file: str) -> Callable[[], str]:
         )
 
     return refuse
-
-
-class Door:
-    """Accepts connections on listening sockets, shakes hands, and hands them to a protocol.
-
-    ``enter`` makes the protocol for a peer's address, or is None for one that may not come in; it is told how many
-    handshakes are under way. A handshake that fails concerns nobody but its peer.
-    """
-
-    def __init__(self, context: ssl.SSLContext, enter: Callable[[str, int], asyncio.Protocol | None]) -> None:
-        self._context = context
-        self._enter = enter
-        self._sockets: list[socket.socket] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._shaking = 0
-
-    def open(self, sock: socket.socket) -> None:
-        """Serve a listening, non-blocking socket from now on."""
-        self._sockets.append(sock)
-        self._start(self._accept(sock))
-
-    async def close(self) -> None:
-        """Accept no more, and drop what has not shaken hands yet."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for sock in self._sockets:
-            sock.close()
-        self._sockets.clear()
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _accept(self, sock: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, address = await loop.sock_accept(sock)
-            except OSError as error:
-                log.debug("RPC cannot accept a connection: %s", error)
-                await asyncio.sleep(_NO_ROOM)
-                continue
-            protocol = self._enter(str(address[0]), self._shaking)
-            if protocol is None:
-                connection.close()
-            else:
-                self._shaking += 1
-                self._start(self._shake(connection, protocol))
-
-    async def _shake(self, connection: socket.socket, protocol: asyncio.Protocol) -> None:
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: protocol, connection, ssl=self._context, ssl_handshake_timeout=_PATIENCE
-            )
-        except OSError as error:  # TimeoutError is one
-            log.debug("RPC: a TLS handshake failed: %s", error)
-            connection.close()
-        except asyncio.CancelledError:
-            connection.close()
-            raise
-        finally:
-            self._shaking -= 1

@@ -17,17 +17,24 @@ from aiohttp.web import WSMsgType
 from slasshy_rpc.errors import RpcError
 from slasshy_rpc.rpc.answer import Text
 from slasshy_rpc.rpc.call import Visit
+from slasshy_rpc.rpc.connection import Connection, of
 from slasshy_rpc.rpc.guard import Guard
 from slasshy_rpc.rpc.json_dialect import JsonDialect, refusal
 from slasshy_rpc.rpc.notify import Listeners, Outbox
+from slasshy_rpc.rpc.places import Standing
 from slasshy_rpc.rpc.settings import RpcSettings
 
 log = logging.getLogger("slasshy_rpc.rpc")
 
 #: Bytes of one message, if rpc-max-request-size is not more; aria2 has no limit.
 _LONGEST_MESSAGE = 16 << 20
-#: Bytes of one message before the first good token, where one is asked for.
+#: Bytes of one message before the first good token, where one is asked for, and of all that we have not looked at yet.
 _LONGEST_OF_STRANGERS = 64 << 10
+_MOST_OF_STRANGERS = 256 << 10
+#: Bytes around a control frame's message: as it should be, and without the mask, which a stranger may leave out to send
+#: fewer than it is taken for.
+_FRAME = 6
+_SHORTEST_FRAME = 2
 #: Answers to wrong tokens that may be held back while the socket goes on.
 _MOST_HELD = 32
 _CLOSE_TIMEOUT = 1.0
@@ -56,10 +63,14 @@ class Conversation:
             timeout=_CLOSE_TIMEOUT,
             protocols=[name.strip() for name in offered if name.strip()],
             compress=False,
+            autoping=False,  # it would not look up from a flood of them
             max_msg_size=max(_LONGEST_MESSAGE, self._settings.max_request_size),
             decode_text=False,
         )
         socket.headers.update(headers)
+        connection = of(request)
+        if not self._known:
+            connection.count(_MOST_OF_STRANGERS)
         await socket.prepare(request)
         peer = request.remote or ""
         transport = self._transport = request.transport
@@ -76,13 +87,28 @@ class Conversation:
         outbox.listening = self._settings.secret is None or self._guard.is_program_here(peer, request.headers)
         self._listeners.add(outbox)
         patience = None
-        if not outbox.listening:
+        if self._known:
+            connection.place.stands(Standing.KNOWN)
+        elif outbox.listening:
+            connection.place.stands(Standing.LISTENER)
+        else:
             patience = asyncio.get_running_loop().call_later(self._settings.idle_timeout, self._end_stranger, peer)
         sender = asyncio.create_task(outbox.drain(send))
         try:
             async for message in socket:
+                if connection.place.gone.is_set():
+                    break  # thousands of messages may be left of one who has left
                 if message.type is WSMsgType.TEXT or message.type is WSMsgType.BINARY:
-                    await self._answer(message.data, outbox, peer)
+                    connection.looked_at(_MOST_OF_STRANGERS)  # whatever went before it
+                    await self._answer(message.data, outbox, peer, connection)
+                elif message.type is WSMsgType.PING or message.type is WSMsgType.PONG:
+                    # One may come between the parts of a message, which still wait for its end.
+                    connection.looked_at(len(message.data) + (_FRAME if outbox.listening else _SHORTEST_FRAME))
+                    if message.type is WSMsgType.PING:
+                        await socket.pong(message.data)
+                await asyncio.sleep(0)  # a flood of them would have us for itself: they come without a wait
+        except ConnectionError:
+            pass  # a pong to one that has left meanwhile
         finally:
             if patience is not None:
                 patience.cancel()
@@ -105,9 +131,10 @@ class Conversation:
     def _end_stranger(self, peer: str) -> None:
         if not self._known:
             log.info("WebSocket of %s closed: no call with the right token came over it", peer)
-            self.close()
+            if self._transport is not None:
+                self._transport.abort()  # it may not take what is on its way
 
-    async def _answer(self, message: bytes, outbox: Outbox, peer: str) -> None:
+    async def _answer(self, message: bytes, outbox: Outbox, peer: str, connection: Connection) -> None:
         if not self._known and len(message) > _LONGEST_OF_STRANGERS:
             text = (
                 f"Before a call with the right token a message may have {_LONGEST_OF_STRANGERS} bytes; send one first."
@@ -118,13 +145,16 @@ class Conversation:
         visit = Visit()
         with outbox.answering():
             answer = await self._dialect.answer(message, visit)
-            self._known = self._known or visit.authorised
-            outbox.listening = outbox.listening or visit.authorised
+            if visit.authorised:
+                self._known = outbox.listening = True
+                connection.count_no_more()
+                connection.place.stands(Standing.KNOWN)
             if not visit.wrong_tokens:
                 outbox.answer(answer.text)
                 if visit.authorised:
                     self._guard.forgive(peer)
         if visit.wrong_tokens:
+            connection.place.stands(Standing.SUSPECT)
             hold = self._guard.hold(peer, len(visit.wrong_tokens))
             if len(self._held) < _MOST_HELD:
                 task = asyncio.create_task(self._answer_later(answer.text, outbox, hold))

@@ -17,7 +17,7 @@ from slasshy_rpc.rpc.xml_text import HEAD, TAIL, CallReader, NotXml, Written, en
 UPLOADS = ("aria2.addTorrent", "aria2.addMetalink")
 
 #: Bytes of a document that are read before others get their turn.
-_PIECE = 16 << 10
+_PIECE = 4 << 10
 #: Lists of more results than this are written in slices.
 _LONG_LIST = 256
 
@@ -53,8 +53,8 @@ class XmlDialect:
             return Answer(b"", 400, None)
         except RpcError as error:
             return refusal(error)
+        text = bytearray(HEAD + b"<params><param>")
         try:
-            text = bytearray(HEAD + b"<params><param>")
             await _write(await dispatch(self._api, self._secret, call, visit, pack), text)
         except Exception as error:  # also of an entry that is only made when it is written
             return refusal(as_answer(error, call.method))

@@ -18,6 +18,8 @@ from slasshy_rpc.rpc.call import Call
 
 #: Elements inside elements; aria2 has no limit.
 MAX_DEPTH = 256
+#: Bytes of one tag, comment or instruction. The parser reads each in one go, and from its beginning at every piece.
+MAX_TAG = 64 << 10
 
 HEAD = b'<?xml version="1.0"?><methodResponse>'
 TAIL = b"</methodResponse>"
@@ -52,7 +54,7 @@ _REFERENCES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 
 
 class NotXml(Exception):
-    """A body that is not well-formed, or more than is read: a DOCTYPE, too many levels, a rare encoding."""
+    """A body that is not well-formed, or more than is read: a DOCTYPE, too many levels, a long tag, a rare encoding."""
 
 
 class CallReader:
@@ -65,6 +67,7 @@ class CallReader:
 
     def __init__(self) -> None:
         self.saw_base64 = False
+        self._fed = 0
         self._sink = _Sink(self)
         # No DOCTYPE at all: default values of attributes alone make a megabyte of each of a hundred thousand elements.
         self._parser = _Parser(forbid_dtd=True)
@@ -76,6 +79,9 @@ class CallReader:
             self._parser.feed(piece)
         except (SAXException, DefusedXmlException) as error:
             raise NotXml from error
+        self._fed += len(piece)
+        if self._fed - self._parser.position > MAX_TAG:
+            raise NotXml
 
     def close(self) -> Call:
         """The call, when all was fed. Raises NotXml."""
@@ -93,6 +99,11 @@ class _Parser(DefusedExpatParser):
     def reset(self) -> None:
         super().reset()
         self._parser.XmlDeclHandler = self._declared  # type: ignore[attr-defined]  # the stubs leave _parser out
+
+    @property
+    def position(self) -> int:
+        """The byte of the document where what is not read yet begins."""
+        return int(self._parser.CurrentByteIndex)  # type: ignore[attr-defined]  # as above
 
     def _declared(self, version: str, encoding: str | None, standalone: int) -> None:
         if not version.startswith("1.") or (encoding or "utf-8").lower() not in _ENCODINGS:

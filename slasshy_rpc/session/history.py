@@ -21,7 +21,7 @@ from slasshy_rpc.clock import wall
 from slasshy_rpc.errors import RpcError
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.session.download import Download
-from slasshy_rpc.session.record import UNREADABLE, End, Reader, entry_text, facts, result_text
+from slasshy_rpc.session.record import End, Reader, entry_text, facts, result_text
 from slasshy_rpc.session.store import EntryRow, HistoryFile, Kind, Note, ResultRow
 from slasshy_rpc.values import Status
 
@@ -256,7 +256,7 @@ class History:
             try:
                 status = Status(state)
                 entry = reader.entry(gid, Status.PAUSED if status is Status.PAUSED else Status.WAITING, text)
-            except UNREADABLE:
+            except ValueError:
                 log.error("GID#%s cannot be read from the history; it is left out.", gid)
                 continue
             if entry[1]:
@@ -291,6 +291,6 @@ class History:
 def _result(reader: Reader, gid: str, text: str) -> Download | None:
     try:
         return reader.result(gid, text)
-    except UNREADABLE:
+    except ValueError:
         log.error("GID#%s cannot be read from the history; it is left out.", gid)
         return None

@@ -7,9 +7,10 @@ Never: reading or writing a file. Nothing here needs the event loop: the history
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -26,11 +27,10 @@ Plain = dict[str, Any]
 
 _MOST_SHARED = 1000
 
-#: What a row that is none raises.
-UNREADABLE = (ValueError, KeyError, TypeError, IndexError, OptionError)
-
 #: Keys of the JSON for the fields of a Family.
 _FAMILY = {"following": "following", "belongsTo": "belongs_to", "followedBy": "followed_by"}
+#: Bytes of a piece map: for a file of 128 TiB in pieces of one.
+_MOST_BITS = 16 << 20
 
 
 class Facts(NamedTuple):
@@ -99,7 +99,7 @@ def result_text(kept: Facts, end: End, *, keep_urls: bool) -> str:
 class Reader:
     """Makes Downloads of rows, below the global ``options``. Equal values of many rows are one in memory.
 
-    What a row needs and does not have raises one of UNREADABLE.
+    Whatever is wrong with a row raises ValueError.
     """
 
     def __init__(self, options: OptionSet) -> None:
@@ -107,41 +107,59 @@ class Reader:
         self._shared: dict[tuple[str, Normal], Normal] = {}
 
     def entry(self, gid: str, status: Status, text: str) -> tuple[Download, str]:
-        """An unfinished one and the path it had."""
-        plain = _plain(text)
-        return self._download(gid, status, plain), str(plain.get("path", ""))
+        """An unfinished one and the path it had. Raises ValueError for a row that is none."""
+        with _readable():
+            plain = _plain(text)
+            return self._download(gid, status, plain), str(plain.get("path", ""))
 
     def result(self, gid: str, text: str) -> Download:
-        """A finished one."""
-        plain = _plain(text)
-        download = self._download(gid, Status(plain["status"]), plain)
-        if not download.stopped:
-            raise ValueError(plain["status"])
-        download.ending = Ending(int(plain["code"]), str(plain["message"]))
-        return download
+        """A finished one; raises as ``entry`` does."""
+        with _readable():
+            plain = _plain(text)
+            download = self._download(gid, Status(plain["status"]), plain)
+            if not download.stopped:
+                raise ValueError(plain["status"])
+            download.ending = Ending(int(plain["code"]), str(plain["message"]))
+            return download
 
     def _download(self, gid: str, status: Status, plain: Plain) -> Download:
         own = {name: self._value(name, value) for name, value in plain["options"].items() if name in TABLE}
         options = self._options.derive(own, Layer.OWN)
-        download = Download(gid, Request(tuple(plain["uris"]), options, bool(plain.get("trusted"))), status)
+        download = Download(gid, Request(_strings(plain["uris"]), options, bool(plain.get("trusted"))), status)
         if "last" in plain:
             download.last = _snapshot_of(plain["last"])
         if family := {field: plain[name] for name, field in _FAMILY.items() if name in plain}:
-            followed_by = tuple(map(str, family.pop("followed_by", ())))
+            followed_by = _strings(family.pop("followed_by", []))
             download.family = Family(followed_by=followed_by, **{field: str(gid) for field, gid in family.items()})
         return download
 
     def _value(self, name: str, value: str | list[str]) -> Normal:
-        key = (name, value if isinstance(value, str) else tuple(value))
+        normal = value if isinstance(value, str) else _strings(value)
+        key = (name, normal)
         known = self._shared.get(key)
         if known is None:
             option, compat = TABLE[name], self._options.flag("compat")
-            known = value if isinstance(value, str) else tuple(value)
+            known = normal
             for text in (known,) if isinstance(known, str) else known:
                 parse_value(option, text, compat=compat)  # raises OptionError for what is no value any more
             if len(self._shared) < _MOST_SHARED:
                 self._shared[key] = known
         return known
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Whatever may be wrong with a row that somebody else has written is a ValueError."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, OptionError, RecursionError, TypeError) as error:
+        raise ValueError(f"no row of the history: {error}") from error
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError("a list of texts is something else")
+    return tuple(value)
 
 
 def _has_own(options: OptionSet) -> bool:
@@ -197,14 +215,18 @@ def _snapshot_of(plain: Mapping[str, Any]) -> Snapshot:
 def _file_of(plain: Mapping[str, Any]) -> FileView:
     views = [(UriView(uri, False), UriView(uri, True)) for uri in plain["uris"]]
     lines = tuple(views[line >> 1][line & 1] for line in plain["lines"])
-    return FileView(plain["path"], int(plain["length"]), int(plain["completed"]), bool(plain["selected"]), lines)
+    return FileView(str(plain["path"]), int(plain["length"]), int(plain["completed"]), bool(plain["selected"]), lines)
 
 
 def _unpacked(bits: str) -> bytes:
+    packed = zlib.decompressobj()
     try:
-        return zlib.decompress(base64.b64decode(bits))
+        unpacked = packed.decompress(base64.b64decode(bits), _MOST_BITS)
     except zlib.error as error:
         raise ValueError(str(error)) from None
+    if not packed.eof:
+        raise ValueError("the bits are not whole, or more than there are pieces in any file")
+    return unpacked
 
 
 def _as_it_is(uri: str) -> str:

@@ -234,21 +234,48 @@ async def test_gzip_bodies_are_not_unpacked() -> None:
 
 
 async def test_connections_have_a_limit() -> None:
-    async with serving(max_connections=3) as server:
-        async with Wire(server.host, server.port) as one, Wire(server.host, server.port) as two:
-            for wire in (one, two):
-                assert (await wire.post([])).status == 200
-            async with Wire(server.host, server.port) as three, Wire(server.host, server.port) as four:
-                assert (await three.post([])).status == 200
-                assert await four.ended()
-                assert (await one.post([])).status == 200
+    async with serving(max_connections=3) as server, contextlib.AsyncExitStack() as stack:
+        wires = [await stack.enter_async_context(Wire(server.host, server.port)) for _ in range(3)]
+        for wire in wires:
+            assert (await wire.post([])).status == 200
+        assert await (await stack.enter_async_context(Wire(server.host, server.port))).ended()
+        assert (await wires[0].post([])).status == 200
+        wires[1].writer.transport.abort()
         await asyncio.sleep(0.05)
         assert (await post(server.host, server.port, ECHO)).status == 200
 
 
+async def test_who_has_shown_nothing_good_makes_room_first_who_was_wrong(caplog: pytest.LogCaptureFixture) -> None:
+    good = {**ECHO, "params": ["token:s"]}
+    async with serving(max_connections=3, secret="s", hold=5.0) as server, contextlib.AsyncExitStack() as stack:
+
+        async def another() -> Wire:
+            return await stack.enter_async_context(Wire(server.host, server.port))
+
+        known = await another()
+        assert (await known.post(good)).status == 200
+        silent, guesser = await another(), await another()
+        await silent.send(head("POST", "/jsonrpc", "Content-Length: 9"))
+        await guesser.send(head("POST", "/jsonrpc", "Content-Length: 2") + b"[]")
+        assert (await guesser.reply()).status == 200
+        await guesser.send(head("POST", "/jsonrpc", "Content-Length: 29") + b'{"id":1,"method":"test.echo"}')
+        for _ in range(2):
+            assert (await known.post(good)).status == 200
+        first = await another()
+        assert await guesser.ended()
+        second = await another()
+        assert await silent.ended()
+        assert (await second.post(good)).status == 200
+        await another()
+        assert await first.ended()
+        for wire in (known, second):
+            assert (await wire.post(good)).status == 200
+    assert caplog.text.count("make room") == 1
+
+
 @pytest.mark.parametrize("here", [True, False])
 async def test_the_last_places_are_for_programs_of_this_machine(here: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slasshy_rpc.rpc.server.is_loopback", lambda peer: here)
+    monkeypatch.setattr("slasshy_rpc.rpc.places.is_loopback", lambda peer: here)
     async with serving(max_connections=8) as server, contextlib.AsyncExitStack() as stack:
         wires = [await stack.enter_async_context(Wire(server.host, server.port)) for _ in range(7)]
         for wire in wires:

@@ -155,10 +155,8 @@ async def test_peers_that_do_not_speak_tls_concern_nobody(
 async def test_those_who_only_connect_take_places_and_the_last_are_for_this_machine(
     pair: KeyPair, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from slasshy_rpc.rpc import server as server_module
-
     here = True
-    monkeypatch.setattr(server_module, "is_loopback", lambda peer: here)
+    monkeypatch.setattr("slasshy_rpc.rpc.places.is_loopback", lambda peer: here)
     async with serving(max_connections=8, **secure(pair)) as server:
         waiting = [Wire(server.host, server.port) for _ in range(7)]
         for wire in waiting:
@@ -169,8 +167,13 @@ async def test_those_who_only_connect_take_places_and_the_last_are_for_this_mach
         here = True
         last = Wire(server.host, server.port)
         await opened(last, server.host, server.port, certificates.trusting())
-        with pytest.raises((ssl.SSLError, ConnectionError)):
-            await opened(Wire(server.host, server.port), server.host, server.port, certificates.trusting())
+        assert (await last.post(ECHO)).status == 200
+        for number in range(3):
+            late = Wire(server.host, server.port)
+            await opened(late, server.host, server.port, certificates.trusting())
+            waiting.append(late)
+            assert await waiting[number].ended()  # who has only connected makes room, the oldest first
+        assert not waiting[3].reader.at_eof()
         assert (await last.post(ECHO)).status == 200
         for wire in (*waiting, last):
             wire.writer.transport.abort()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import struct
@@ -330,3 +331,58 @@ async def test_stop_delivers_the_last_events_and_hangs_up_without_a_closing_fram
         assert (await socket.message())["method"] == "aria2.onDownloadStop"
         assert await socket.ended()
         await asyncio.wait_for(stopping, 5)
+
+
+@pytest.mark.parametrize("between", [b"", b"\x89\x80\0\0\0\0" * 2000, b"\x8a\0" * 2000, b"\x89\0" * 2000])
+async def test_before_the_first_good_token_no_long_message_is_even_awaited(
+    between: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor one in parts with pings between them, masked or not, which may come at any time."""
+    part = b"\x80" + b"\xff" + struct.pack(">Q", 50_000) + b"\0\0\0\0" + b" " * 50_000
+    async with serving(secret="s") as server, Socket(server.host, server.port) as socket:
+        await socket.open("Origin: https://page.example")
+        await socket.send(b"\x01" + part[1:])
+        sent = 1
+        with contextlib.suppress(ConnectionError):
+            while sent < 100 and not socket.reader.at_eof():
+                await socket.send(between + b"\x00" + part[1:])
+                sent += 1
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.01):  # pongs, perhaps
+                        while await socket.reader.read(1 << 20):
+                            pass
+        assert sent < 20
+        good = await post(server.host, server.port, {"id": 1, "method": "test.echo", "params": ["token:s"]})
+        assert good.status == 200
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_after_it_messages_may_be_long_and_pings_many() -> None:
+    long = json.dumps({"id": 1, "method": "test.echo", "params": ["token:s", "x" * 3_000_000]}).encode()
+    async with serving(secret="s") as server, Socket(server.host, server.port) as socket:
+        await socket.open("Origin: https://page.example")
+        for _ in range(200):
+            await socket.frame(b"hi", 9)
+            assert await socket.heard() == (10, b"hi")
+        for number in range(5):
+            await socket.call(number, "system.listNotifications", "x" * 60_000)
+            assert (await socket.message())["id"] == number
+        await socket.call(1, "test.echo", "token:s")
+        assert (await socket.message())["result"] == []
+        await socket.frame(long)
+        assert len((await socket.message())["result"][0]) == 3_000_000
+
+
+async def test_nothing_is_done_any_more_for_one_who_has_left() -> None:
+    request = b'{"id":1,"method":"test.wait"}'
+    async with serving() as server:
+        async with Socket(server.host, server.port) as socket:
+            await socket.open()
+            await socket.send((b"\x81" + bytes([0x80 | len(request)]) + b"\0\0\0\0" + request) * 1000)
+            await server.api.waiting.wait()
+        for _ in range(3):
+            assert await answers(server)  # by then the end has been seen
+        server.api.gate.set()
+        for _ in range(3):
+            assert await answers(server)
+        assert [name for name, _ in server.api.called].count("test.wait") == 1

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import logging
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slasshy_rpc.net.address import parse
 from slasshy_rpc.net.auth import authorization, load_netrc
@@ -63,3 +66,15 @@ def test_netrc_that_is_not_used(
 def test_no_netrc_is_no_news(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert load_netrc(str(tmp_path / "none")) == {}
     assert not caplog.records
+
+
+@given(st.binary(max_size=120) | st.text('machine default login password account macdef h x\n\t#"\\').map(str.encode))
+def test_any_file_is_a_netrc_or_not_used(data: bytes) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        for name, (login, password) in load_netrc(file.name).items():
+            header = authorization(parse("http://h/"), netrc={"h": (login, password)})
+            assert header is not None
+            assert header.isascii()
+            assert name == name.lower()

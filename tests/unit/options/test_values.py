@@ -257,3 +257,8 @@ def test_empty_headers_are_shown_and_not_saved() -> None:
     options = defaults(compat=True).derive(own, Layer.OWN)
     assert options.items_for_rpc(Scope.NEW)["header"] == "\nA: b\n\n"
     assert list(options.items_for_session()) == [("header", "A: b")]
+
+
+def test_many_lines_take_no_longer_each_than_few() -> None:
+    """This many took minutes, in which no other call was answered."""
+    assert len(check_rpc({"header": ["A: b"] * 300_000}, Scope.NEW)["header"]) == 300_000

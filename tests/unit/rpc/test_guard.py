@@ -7,6 +7,8 @@ import socket
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slasshy_rpc.rpc.guard import Guard, is_loopback
 from slasshy_rpc.rpc.settings import RpcSettings
@@ -216,3 +218,22 @@ def test_one_household_is_one_peer_and_memory_is_bounded() -> None:
 )
 def test_loopback(peer: str, expected: bool) -> None:
     assert is_loopback(peer) is expected
+
+
+PARTS = st.text(st.sampled_from("htps:/[]@.evil1270:%#\\null \t\x00é"), max_size=20) | st.text(max_size=20)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["Host", "Origin", "Referer", "Sec-Fetch-Site", "Access-Control-Request-Method"]), PARTS
+    ),
+    st.sampled_from(["GET", "POST", "OPTIONS"]),
+)
+def test_whatever_the_headers_are_a_stranger_gets_no_further(headers: dict[str, str], method: str) -> None:
+    of = guard()
+    of.cors(method, headers)
+    refused = of.refusal(method, headers)
+    assert refused is None or (refused.endswith("\n") and refused[:-1].isprintable())
+    assert of.refusal(method, {**headers, "Host": "evil.example"}) is not None
+    assert of.refusal(method, {**headers, "Origin": "https://evil.example"}) is not None
+    assert guard(secret="s").refusal(method, headers) is None

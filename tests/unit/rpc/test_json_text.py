@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slasshy_rpc.rpc.json_text import MAX_DEPTH, ParseError, _Reader, encode, parse
+from slasshy_rpc.rpc.json_text import (
+    _ESCAPE,
+    _SURROGATE,
+    MAX_DEPTH,
+    ParseError,
+    _character,
+    _Reader,
+    _unescape,
+    encode,
+    parse,
+)
 
 READ = [
     (b'{"id":1,"method":"m",}', {"id": 1, "method": "m"}),
@@ -165,3 +175,17 @@ def test_any_text_is_a_value_or_a_parse_error(tokens: list[str]) -> None:
 def test_encode_sorts_and_survives_file_names_that_are_not_text() -> None:
     assert encode({"b": 1, "a": [{"d": "é", "c": None}]}) == '{"a":[{"c":null,"d":"é"}],"b":1}'.encode()
     assert encode({"path": ["x\udcffy", ("\ud800", 1)]}) == '{"path":["x\ufffdy",["\ufffd",1]]}'.encode()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.sampled_from('\\\\\\\\ud8DC0a"nx/é'), max_size=24))
+def test_escapes_are_read_as_by_one_substitution(text: str) -> None:
+    """The plain way, which holds the interpreter for as long as the text is."""
+    expected: object = ParseError
+    if "\\" not in _ESCAPE.sub("", text):
+        plain = _ESCAPE.sub(_character, text)
+        expected = ParseError if _SURROGATE.search(plain) else plain
+    try:
+        assert _unescape(text) == expected
+    except ParseError:
+        assert expected is ParseError

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+import tracemalloc
 import xmlrpc.client
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -171,3 +173,76 @@ async def test_a_big_multicall_takes_the_fast_parser(monkeypatch: pytest.MonkeyP
     dialect = JsonDialect(FakeApi(), None)
     request = json.dumps({"id": 1, "method": "system.multicall", "params": [entries()]}).encode()
     assert (await dialect.answer(request, Visit())).status == 200
+
+
+@pytest.mark.parametrize("batch", [False, True])
+async def test_a_long_answer_is_written_once(batch: bool) -> None:
+    """To put its parts together again and again takes as long as several slices, in one go."""
+    request: object = {"id": 1, "method": "test.long", "params": [40_000, "x" * 500]}
+    message = json.dumps([request] if batch else request).encode()
+    json_dialect, xml_dialect = JsonDialect(FakeApi(), None), XmlDialect(FakeApi(), None)
+    body = xmlrpc.client.dumps((40_000, "x" * 500), "test.long").encode()
+    ways: list[tuple[JsonDialect | XmlDialect, bytes]] = [(json_dialect, message), (xml_dialect, body)]
+    for dialect, given in ways:
+        tracemalloc.start()
+        try:
+            answer = await dialect.answer(given, Visit())
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert len(answer.text) > 20_000_000
+        assert most < len(answer.text) * (2.5 if batch else 1.4)
+
+
+async def test_long_messages_are_parsed_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each thread that parses keeps the event loop waiting for the interpreter."""
+    at_once: list[int] = []
+    running = [0]
+
+    def parse(message: bytes) -> object:
+        running[0] += 1
+        at_once.append(running[0])
+        time.sleep(0.01)
+        running[0] -= 1
+        return json.loads(message)
+
+    monkeypatch.setattr("slasshy_rpc.rpc.json_dialect.parse", parse)
+    dialect = JsonDialect(FakeApi(), None)
+    request = json.dumps({"id": 1, "method": "test.echo", "params": ["x" * 200_000]}).encode()
+    answers = await asyncio.gather(*(dialect.answer(request, Visit()) for _ in range(8)))
+    assert [answer.status for answer in answers] == [200] * 8
+    assert at_once == [1] * 8
+
+
+async def test_of_many_long_loops_one_has_a_slice_in_each_turn_and_the_short_are_first(turns: Turns) -> None:
+    order: list[tuple[str, int]] = []
+
+    async def loop(name: str, steps: int) -> None:
+        slices = call_module.Slices()
+        for _ in range(steps):
+            order.append((name, turns.count))
+            await slices.pause()
+
+    with turns.counted():
+        long = [asyncio.create_task(loop(f"long {number}", 100)) for number in range(10)]
+        for _ in range(30):
+            await asyncio.sleep(0)
+        begun = len(order)
+        await asyncio.wait_for(loop("short", 4), 5)
+        at = [index for index, (name, _) in enumerate(order) if name == "short"]
+        for task in long:
+            task.cancel()
+        await asyncio.gather(*long, return_exceptions=True)
+    busy = [turn for _, turn in order[begun:]]
+    assert max(map(busy.count, busy)) <= 12  # a slice is five looks at the clock, and two may meet in one turn
+    assert len(at) == 4
+    assert at[2] - at[0] < 25  # ten others, who have a slice each before one of them has two
+
+
+async def test_who_is_cancelled_keeps_no_place_in_the_line(turns: Turns) -> None:
+    waiting = [asyncio.create_task(call_module.Slices().turn()) for _ in range(5)]
+    await asyncio.sleep(0)
+    for task in waiting[:4]:
+        task.cancel()
+    await asyncio.wait_for(waiting[4], 5)
+    await asyncio.wait_for(call_module.Slices().turn(), 5)

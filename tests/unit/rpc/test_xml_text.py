@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slasshy_rpc.rpc.call import Call
-from slasshy_rpc.rpc.xml_text import MAX_DEPTH, CallReader, NotXml, Written, encode, read
+from slasshy_rpc.rpc.xml_text import MAX_DEPTH, MAX_TAG, CallReader, NotXml, Written, encode, read
 
 NAME = "<methodName>m</methodName>"
 
@@ -125,6 +125,37 @@ def test_anything_is_a_call_or_not_xml(body: bytes) -> None:
         return
     assert isinstance(call.method, str)
     assert isinstance(call.params, list)
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (b"<methodCall ", b'yy="12" '),
+        (b'<methodCall a="', b"yyyyyyyy"),
+        (b"<m", b"yyyyyyyy"),
+        (b"<!--", b"yyyyyyyy"),
+        (b"<?x ", b"yyyyyyyy"),
+        (b"<methodCall><!--", b"yyyyyyyy"),
+        ('<m a="'.encode("utf-16"), b"yyyyyyyy"),
+    ],
+)
+def test_a_tag_has_an_end(start: bytes, more: bytes) -> None:
+    """The parser reads each in one go; attributes without number took a tenth of a second of everybody's time."""
+    reader = CallReader()
+    for piece in (start, *[more * 2048] * 3):
+        reader.feed(piece)
+    with pytest.raises(NotXml):
+        reader.feed(more * 4096)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_text_may_be_longer_than_a_tag(encoding: str) -> None:
+    text = "é&amp;\n" * (MAX_TAG // 2)
+    body = f"<methodCall><methodName>{text}</methodName></methodCall>".encode(encoding)
+    reader = CallReader()
+    for at in range(0, len(body), 1000):
+        reader.feed(body[at : at + 1000])
+    assert reader.close().method == text.replace("&amp;", "&")
 
 
 LEAVES = st.one_of(

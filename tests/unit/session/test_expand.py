@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slasshy_rpc.errors import RpcError
 from slasshy_rpc.session.expand import _parsed, expand_all
@@ -91,3 +93,14 @@ def test_what_stands_for_nothing_counts_for_its_work() -> None:
 def test_parts_without_a_choice_are_one_part() -> None:
     assert expand_all(["{a}" * 20_000]) == ["a" * 20_000]
     assert len(_parsed("x{a}y[3-1]" * 1000 + "[1-2]" + "{b}" * 1000)) == 3
+
+
+@given(st.lists(st.text("ab{}[]-:,.0159 é") | st.text(), max_size=4))
+def test_any_text_is_a_list_of_uris_or_an_error(texts: list[str]) -> None:
+    try:
+        made = expand_all(texts)
+    except RpcError:
+        return
+    assert len(made) <= MOST
+    if not set("".join(texts)) & set("{["):
+        assert made == texts

@@ -1,0 +1,122 @@
+"""aiohttp's side of one connection, and of all of them: its parser's limits, its log, and the place that it takes.
+
+Owns: how aiohttp is set up. Never: what a request means.
+Imported only when a server starts, because aiohttp is heavy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from slasshy_rpc.rpc.places import Place
+
+log = logging.getLogger("slasshy_rpc.rpc")
+
+#: Bytes of a request line: aria2's own limit for GET /jsonrpc?params=...
+_LONGEST_LINE = 16 << 10
+#: Seconds for which the rest of a body is read and thrown away, so that its sender hears why it was refused.
+_LINGER = 2.0
+#: Bytes of a body that aiohttp takes ahead of us. Chunks of one byte cost it some microseconds each, all of them in one
+#: go; it stops at a sixteenth of this many.
+_AHEAD = 16 << 10
+
+
+class Connection(web.RequestHandler):
+    """Reads and answers requests as aiohttp does; ``place`` ends with it.
+
+    Between ``count`` and ``count_no_more`` whoever sends more bytes than we have looked at messages for is cut off:
+    aiohttp gives a WebSocket's message away only when it is whole.
+    """
+
+    __slots__ = ("_most", "_unread", "place")
+
+    def __init__(self, place: Place, server: web.Server, idle_timeout: float) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]  # its way of saying that there is none
+            logger=_LOG,
+            keepalive_timeout=idle_timeout,
+            lingering_time=min(idle_timeout, _LINGER),
+            auto_decompress=False,
+            max_line_size=_LONGEST_LINE,
+            read_bufsize=_AHEAD,
+        )
+        self.place = place
+        self._unread = 0
+        self._most: int | None = None
+
+    def count(self, most: int) -> None:
+        """From now on not more than ``most`` bytes may come before ``looked_at`` takes some away."""
+        self._most = most
+
+    def looked_at(self, size: int) -> None:
+        """``size`` bytes of what came are no more than a memory."""
+        self._unread = max(0, self._unread - size)
+        self.place.keep(self._unread)
+
+    def count_no_more(self) -> None:
+        """Any number of bytes may come."""
+        self._most = None
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if self._most is not None:
+            self._unread += len(data)
+            if self._unread > self._most:
+                log.info("A WebSocket is closed: more than %d bytes came before a right token", self._most)
+                self.place.end()
+                return
+            self.place.keep(self._unread)
+        super().data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """See asyncio.Protocol."""
+        super().connection_lost(exc)
+        self.place.leave()
+
+
+class Connections:
+    """All of one server; ``handle`` answers a request."""
+
+    def __init__(self, handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], idle_timeout: float) -> None:
+        self._server = web.Server(handle)
+        self._idle_timeout = idle_timeout
+
+    def begin(self, place: Place) -> Connection:
+        """A new one."""
+        return Connection(place, self._server, self._idle_timeout)
+
+    async def close(self, seconds: float) -> None:
+        """Let answers under way arrive for so long, and end all."""
+        await self._server.shutdown(seconds)
+
+
+def of(request: web.BaseRequest) -> Connection:
+    """The one that ``request`` came over."""
+    connection = request.protocol
+    assert isinstance(connection, Connection)
+    return connection
+
+
+def _quiet_log() -> logging.Logger:
+    """The logger for aiohttp: broken requests, and peers that leave, are one line for those who debug, no traceback."""
+    logger = logging.getLogger("slasshy_rpc.rpc.http")
+
+    def keep(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError | ConnectionError):
+            return True
+        log.debug("broken HTTP: %s", type(error).__name__)  # its text quotes the request, secrets included
+        return False
+
+    logger.addFilter(keep)
+    return logger
+
+
+_LOG = _quiet_log()

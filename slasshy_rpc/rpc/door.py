@@ -1,0 +1,117 @@
+"""Connections from the listening socket to the first byte that is said over them: a place, and a TLS handshake.
+
+Owns: accepting, also when the system has no room for it. Never: who gives way to whom (places), or what is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+
+from slasshy_rpc.rpc.places import Place, Places
+
+log = logging.getLogger("slasshy_rpc.rpc")
+
+#: Seconds that a handshake may take.
+_PATIENCE = 10.0
+#: Seconds until connections are accepted again when the system has no room for one: after others were cut off for
+#: it, and when there were none to cut off.
+_ROOM_MADE = 0.005
+_NO_ROOM = 0.5
+#: Connections that are accepted in one turn of the loop: a millisecond or two.
+_AT_A_TIME = 16
+
+
+class Door:
+    """Accepts on listening sockets and hands each connection that gets a place to the protocol of ``inside``.
+
+    With a ``context`` hands are shaken first; a handshake that fails concerns nobody but its peer. The event loop's own
+    servers stop listening for good when an accept fails for want of descriptors, and do not tell who comes.
+    """
+
+    def __init__(
+        self, places: Places, inside: Callable[[Place], asyncio.Protocol], context: ssl.SSLContext | None = None
+    ) -> None:
+        self._places = places
+        self._inside = inside
+        self._context = context
+        self._sockets: list[socket.socket] = []
+        self._resting: dict[socket.socket, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def open(self, sock: socket.socket) -> None:
+        """Serve a listening, non-blocking socket from now on."""
+        self._sockets.append(sock)
+        self._watch(sock)
+
+    async def close(self) -> None:
+        """Accept no more, and drop what has not shaken hands yet."""
+        for sock in self._sockets:
+            if (rest := self._resting.pop(sock, None)) is not None:
+                rest.cancel()
+            else:
+                asyncio.get_running_loop().remove_reader(sock)
+            sock.close()
+        self._sockets.clear()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _watch(self, sock: socket.socket) -> None:
+        self._resting.pop(sock, None)
+        asyncio.get_running_loop().add_reader(sock, self._accept, sock)
+
+    def _accept(self, sock: socket.socket) -> None:
+        """Some connections: the queue must not overflow in a flood of them, and nobody else wait for all of it."""
+        for _ in range(_AT_A_TIME):
+            try:
+                connection, address = sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionError):
+                return
+            except OSError as error:
+                self._rest(sock, error)
+                return
+            place = self._places.take(str(address[0]), connection.close)
+            if place is None:
+                connection.close()
+                continue
+            connection.setblocking(False)
+            task = asyncio.create_task(self._enter(connection, place))
+            place.end = task.cancel
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _rest(self, sock: socket.socket, error: OSError) -> None:
+        """The system has no room for another connection, and the loop would only ask for it again and again."""
+        log.debug("RPC cannot accept a connection: %s", error)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(sock)
+        seconds = _ROOM_MADE if self._places.make_much_room() else _NO_ROOM
+        self._resting[sock] = loop.call_later(seconds, self._watch, sock)
+
+    async def _enter(self, connection: socket.socket, place: Place) -> None:
+        inside = False
+
+        def protocol() -> asyncio.Protocol:
+            nonlocal inside
+            inside = True
+            return self._inside(place)
+
+        patience = _PATIENCE if self._context is not None else None
+        try:
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
+                protocol, connection, ssl=self._context, ssl_handshake_timeout=patience
+            )
+            place.end = transport.abort
+        except OSError as error:  # TimeoutError is one
+            log.debug("RPC: a TLS handshake failed: %s", error)
+            connection.close()
+            place.leave()
+        except asyncio.CancelledError:
+            connection.close()
+            place.leave()
+            raise
