@@ -41,8 +41,10 @@ snapshots = st.builds(
     bitfield=st.none() | st.binary(max_size=20),
     files=st.lists(files, max_size=3).map(tuple),
 )
+#: A value of an option never has line breaks or NUL: they are refused when it is given.
+lines = st.text(st.characters(max_codepoint=0x2FFF, exclude_characters="\r\n\0"), max_size=12)
 own: st.SearchStrategy[dict[str, Normal]] = st.fixed_dictionaries(
-    {}, optional={"out": texts, "split": st.just("3"), "header": st.lists(texts, min_size=1, max_size=3).map(tuple)}
+    {}, optional={"out": lines, "split": st.just("3"), "header": st.lists(lines, min_size=1, max_size=3).map(tuple)}
 )
 
 
