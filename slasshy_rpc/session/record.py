@@ -20,6 +20,7 @@ from slasshy_rpc.options.table import TABLE
 from slasshy_rpc.options.values import Layer, Normal, OptionSet, parse_value
 from slasshy_rpc.protocols.base import Request
 from slasshy_rpc.session.download import Download, Ending, Family
+from slasshy_rpc.session.gid import normalised
 from slasshy_rpc.values import FileView, Snapshot, Status, UriView
 
 Plain = dict[str, Any]
@@ -27,7 +28,7 @@ Plain = dict[str, Any]
 _MOST_SHARED = 1000
 
 #: What a row that is none raises.
-UNREADABLE = (ValueError, KeyError, TypeError, IndexError, OptionError)
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, OptionError)
 
 #: Keys of the JSON for the fields of a Family.
 _FAMILY = {"following": "following", "belongsTo": "belongs_to", "followedBy": "followed_by"}
@@ -61,7 +62,7 @@ def facts(download: Download, path: str) -> Facts:
 def entry_text(kept: Facts) -> str:
     """An unfinished Download, with all that it needs to go on: secrets too."""
     request = kept.request
-    plain: Plain = {"uris": request.uris, "options": request.options.own() if _has_own(request.options) else {}}
+    plain: Plain = {"uris": request.uris, "options": request.options.lasting()}
     if request.trusted:
         plain["trusted"] = True
     if kept.path:
@@ -78,8 +79,7 @@ def result_text(kept: Facts, end: End, *, keep_urls: bool) -> str:
     """
     failed = end.status is Status.ERROR
     shown = _as_it_is if keep_urls or failed else redact
-    options = kept.request.options
-    own = options.own() if _has_own(options) else {}
+    own = kept.request.options.lasting()
     if not failed:
         own = {name: value for name, value in own.items() if not TABLE[name].secret}
         if isinstance(referer := own.get("referer"), str):
@@ -104,6 +104,7 @@ class Reader:
 
     def __init__(self, options: OptionSet) -> None:
         self._options = options
+        self._folder = options.folder()
         self._shared: dict[tuple[str, Normal], Normal] = {}
 
     def entry(self, gid: str, status: Status, text: str) -> tuple[Download, str]:
@@ -121,9 +122,14 @@ class Reader:
         return download
 
     def _download(self, gid: str, status: Status, plain: Plain) -> Download:
+        uris = plain["uris"]
+        if normalised(gid) != gid or not (isinstance(uris, list) and all(isinstance(uri, str) for uri in uris)):
+            raise ValueError(gid)
         own = {name: self._value(name, value) for name, value in plain["options"].items() if name in TABLE}
+        if own.get("dir") == self._folder:
+            del own["dir"]  # most have the server's; without options of its own each takes less memory
         options = self._options.derive(own, Layer.OWN)
-        download = Download(gid, Request(tuple(plain["uris"]), options, bool(plain.get("trusted"))), status)
+        download = Download(gid, Request(tuple(uris), options, bool(plain.get("trusted"))), status)
         if "last" in plain:
             download.last = _snapshot_of(plain["last"])
         if family := {field: plain[name] for name, field in _FAMILY.items() if name in plain}:
@@ -137,16 +143,13 @@ class Reader:
         if known is None:
             option, compat = TABLE[name], self._options.flag("compat")
             known = value if isinstance(value, str) else tuple(value)
+            if not (isinstance(known, str) or option.cumulative):
+                raise ValueError(name)
             for text in (known,) if isinstance(known, str) else known:
                 parse_value(option, text, compat=compat)  # raises OptionError for what is no value any more
             if len(self._shared) < _MOST_SHARED:
                 self._shared[key] = known
         return known
-
-
-def _has_own(options: OptionSet) -> bool:
-    """Whether there is a layer of the Download's own; without one ``own`` would be the whole command line."""
-    return options.layer is Layer.OWN
 
 
 def _family(family: Family) -> Plain:
