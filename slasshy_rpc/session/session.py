@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slasshy_rpc.clock import monotonic
-from slasshy_rpc.disk.claims import Claims
+from slasshy_rpc.disk.claims import Claims, lies_in
 from slasshy_rpc.errors import DownloadError, ErrorCode, RpcError
 from slasshy_rpc.options.values import Layer, Normal, OptionSet, needs_restart
 from slasshy_rpc.protocols.base import Outcome, Protocol, Protocols, Request, Workplace
@@ -249,7 +248,7 @@ class Session:
         """Keep the paths that GIDs had in an earlier process for those of them that are here and still belong there."""
         for known, path in paths.items():
             download = self._downloads.get(known)
-            if download is not None and path.startswith(os.path.abspath(download.options.text("dir") or ".") + "/"):
+            if download is not None and lies_in(path, download.options.folder(), links=download.request.trusted):
                 self.claims.take(path, known)
 
     def change_uris(
