@@ -39,7 +39,7 @@ STEPS = st.lists(
 def test_behaves_as_a_list(steps: list[tuple[str, int, bool]]) -> None:
     ranks: dict[str, float] = {}
 
-    def renumbered() -> None:
+    def renumbered(_: Download) -> None:
         ranks.update({each.gid: float(number) for number, each in enumerate(queue, 1)})
 
     queue, model = Queue(renumbered), list[Download]()
@@ -72,7 +72,7 @@ def test_behaves_as_a_list(steps: list[tuple[str, int, bool]]) -> None:
 
 def test_an_entry_that_is_not_queued_is_refused() -> None:
     with pytest.raises(ValueError, match="is not queued"):
-        Queue(lambda: None).remove(entry(1))
+        Queue(lambda _: None).remove(entry(1))
 
 
 def test_starting_skips_paused_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ def test_starting_skips_paused_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
                 looked.append(object.__getattribute__(self, "gid"))
             return object.__getattribute__(self, name)
 
-    queue = Queue(lambda: None)
+    queue = Queue(lambda _: None)
     for number in range(1000):
         queue.append(Watched(f"{number:016x}", REQUEST, Status.PAUSED))
     last = entry(1000)
@@ -100,7 +100,7 @@ def test_starting_skips_paused_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ranks_are_numbered_anew_when_there_is_none_left_between_two() -> None:
     told: list[int] = []
-    queue = Queue(lambda: told.append(len(queue)))
+    queue = Queue(lambda _: told.append(len(queue)))
     for number in range(200):
         queue.insert(1, entry(number))
     assert told
