@@ -207,7 +207,7 @@ class Queue:
             self._startable += 1
         self._added += 1
         if self._added % SETTLE == 0:
-            gc.collect(1)
+            gc.collect()  # of what came since the last time: garbage that is frozen stays for good
             gc.freeze()
 
     def _locate(self, position: int) -> tuple[int, int]:

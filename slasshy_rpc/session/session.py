@@ -238,11 +238,11 @@ class Session:
     def restore(self, unfinished: Iterable[tuple[Download, float]], results: Iterable[Download]) -> None:
         """Take over, before anything is added, what the store has kept: in order, with the ranks that it knows."""
         for download, rank in unfinished:
-            self._downloads[download.gid] = download
-            self.queue.restore(download, rank)
+            if self._downloads.setdefault(download.gid, download) is download:
+                self.queue.restore(download, rank)
         for download in results:
-            self._downloads[download.gid] = download
-            self.results.restore(download)
+            if self._downloads.setdefault(download.gid, download) is download:  # else the file is damaged
+                self.results.restore(download)
 
     def recall(self, paths: Mapping[str, str]) -> None:
         """Keep the paths that GIDs had in an earlier process for those of them that are here and still belong there."""

@@ -222,6 +222,8 @@ class HistoryFile:
             self._run()
         else:
             self._thread.join(PATIENCE)
+            if self._thread.is_alive():
+                log.error("%s takes too long; its last %d changes may be missing.", self._path, self.behind)
 
     @property
     def behind(self) -> int:

@@ -297,3 +297,16 @@ async def test_no_password_is_left_in_the_folder(tmp_path: Path, monkeypatch: py
     await until(lambda: not any(b"hush" in path.read_bytes() for path in tmp_path.iterdir()))
     assert life.history._file._ready().execute("PRAGMA secure_delete").fetchone() == (1,)
     await life.end()
+
+
+async def test_a_gid_that_is_there_twice_is_one_download(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    gids = await filled(life, 3)
+    await life.end()
+    twice = "CREATE TABLE copy AS SELECT * FROM entries"
+    for sql in (twice, "DROP TABLE entries", "ALTER TABLE copy RENAME TO entries"):
+        change(tmp_path, sql)
+    change(tmp_path, "INSERT INTO entries SELECT * FROM entries WHERE gid = ?", gids[1])
+    life = Life(tmp_path)
+    assert life.gids() == gids
+    assert len(life.session.queue) == 3

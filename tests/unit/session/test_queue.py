@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import cast
 
 import pytest
@@ -105,3 +107,23 @@ def test_ranks_are_numbered_anew_when_there_is_none_left_between_two() -> None:
         queue.insert(1, entry(number))
     assert told
     assert told[0] > 40
+
+
+def test_garbage_does_not_last_because_it_was_taken_out_of_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_module, "SETTLE", 2)
+
+    class Knot:
+        def __init__(self) -> None:
+            self.itself = self
+
+    knot = Knot()
+    gc.collect()  # it is old now, as what a long download leaves behind
+    left = weakref.ref(knot)
+    del knot
+    queue = Queue(lambda _: None)
+    try:
+        for number in range(2):
+            queue.append(entry(number))
+        assert left() is None
+    finally:
+        gc.unfreeze()
