@@ -155,8 +155,8 @@ class History:
 
         try:
             self._whole = self._file.read(visit, self._most)
-        except (OSError, sqlite3.Error):  # nor can there be another one; the next attempt to write may succeed
-            log.exception("The history can neither be read nor begun anew.")
+        except (OSError, sqlite3.Error) as error:
+            log.error("The history can neither be read nor begun anew at present: %s", error)
             self._whole = False
         return found
 
