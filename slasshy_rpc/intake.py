@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterable, Set
+from functools import cached_property
 
 from slasshy_rpc.cli.arguments import awaited_protocol
 from slasshy_rpc.errors import ErrorCode, RpcError
@@ -37,14 +38,13 @@ class Intake:
         self._session = session
         self._settled = settled
         self._rpc = rpc
-        self._restored: dict[_Key, list[Download]] = {}
-        for download in session.queue:
-            self._restored.setdefault(_key(download.request), []).append(download)
+        self._restored = session.queue.copy()
 
     async def add_own(self, entries: Iterable[Entry]) -> int:
         """Queue what the command line names; returns the exit code that refusals call for.
 
-        What the history has unfinished goes on, were it paused: the user asks for it once more.
+        What the history has unfinished goes on, were it paused: the user asks for it once more. What it has finished,
+        with the same GID, is begun anew.
         """
         failed = 0
         for entry in entries:
@@ -52,6 +52,7 @@ class Intake:
                 if known.status is Status.PAUSED and entry.options.get("pause") != "true":
                     self._session.unpause(known)
                 continue
+            self._begin_anew(entry)
             try:
                 self._session.add(entry.uris, entry.options, trusted=True)
             except RpcError as error:
@@ -66,12 +67,9 @@ class Intake:
         """
         failed = 0
         for entry in entries:
-            gid = normalised(str(entry.options.get("gid", "")))
-            if gid in self._settled or self._unfinished(entry) is not None:
+            if _gid(entry) in self._settled or self._unfinished(entry) is not None:
                 continue
-            if gid is not None:
-                with contextlib.suppress(RpcError):
-                    self._session.forget(self._session.find(gid))
+            self._begin_anew(entry)
             try:
                 self._session.add(entry.uris, entry.options, trusted=trusted)
             except RpcError as error:
@@ -83,13 +81,27 @@ class Intake:
         """The restored Download that ``entry`` means: by its GID, or without one by URIs and place, one for each."""
         if not self._restored:
             return None
-        if (gid := normalised(str(entry.options.get("gid", "")))) is not None:
+        if (gid := _gid(entry)) is not None:
             with contextlib.suppress(RpcError):
                 download = self._session.find(gid)
                 return None if download.stopped else download
             return None
-        found = self._restored.get(_key(self._session.request(entry.uris, entry.options)))
+        found = self._by_key.get(_key(self._session.request(entry.uris, entry.options)))
         return found.pop(0) if found else None
+
+    @cached_property
+    def _by_key(self) -> dict[_Key, list[Download]]:
+        """The restored ones. Half a million take a while and some memory, and few starts need it."""
+        found: dict[_Key, list[Download]] = {}
+        for download in self._restored:
+            found.setdefault(_key(download.request), []).append(download)
+        return found
+
+    def _begin_anew(self, entry: Entry) -> None:
+        """Forget the result that an earlier process has left under the GID of ``entry``."""
+        if (gid := _gid(entry)) is not None:
+            with contextlib.suppress(RpcError):
+                self._session.forget(self._session.find(gid))
 
     def _pass_over(self, entry: Entry, error: RpcError) -> int:
         """Go on without an entry of the input file; returns the exit code for that.
@@ -108,6 +120,10 @@ class Intake:
         log.error("Cannot be downloaded: %s (%s)%s", _named(entry), reason, stays)
         paused = self._rpc and entry.options.get("pause") == "true"
         return ErrorCode.UNKNOWN if not paused and (awaited or usable(entry.uris)) else ErrorCode.OK
+
+
+def _gid(entry: Entry) -> str | None:
+    return normalised(str(entry.options.get("gid", "")))
 
 
 def _key(request: Request) -> _Key:

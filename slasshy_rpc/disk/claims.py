@@ -118,6 +118,18 @@ class Claims:
             raise _refusal(path, f"{printable(hidden)} is where programs keep their settings")
 
 
+def lies_in(path: str, folder: str, *, links: bool) -> bool:
+    """Whether ``path``, in its plainest spelling, is below the absolute ``folder``; with ``links`` these may lead out
+    of it."""
+    if os.path.normpath(path) != path or not path.startswith(folder.rstrip("/") + "/"):
+        return False
+    try:
+        place = os.path.realpath(path)
+    except ValueError:  # characters that no path has
+        return False
+    return links or place.startswith(os.path.realpath(folder).rstrip("/") + "/")
+
+
 def is_record(name: str) -> bool:
     """Whether ``name``, or a path, ends as only control files do; a file system may not tell capitals apart."""
     return name.lower().endswith(RECORDS)

@@ -6,6 +6,7 @@ Owns: OptionSet and the checks of values that come over RPC. Never: changes a se
 from __future__ import annotations
 
 import enum
+import os.path
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeVar, cast
 
@@ -142,6 +143,19 @@ class OptionSet:
     def own(self) -> dict[str, Normal]:
         """The values of this layer alone, as ``derive`` took them."""
         return {name: value() if callable(value) else value for name, value in self._items()}
+
+    def folder(self) -> str:
+        """``dir``, absolute."""
+        return os.path.abspath(self.text("dir") or ".")
+
+    def lasting(self) -> dict[str, Normal]:
+        """What a download takes along to another process: its own values, global ones that were changed before it was
+        added, and its folder, where the file may have been begun. The conf file and the command line are the server's.
+        """
+        merged = self._merged(Layer.GLOBAL)
+        kept = {name: merged[name] for name in _SHOWN[Scope.NEW] if name in merged}
+        found = {name: value() if callable(value) else value for name, value in kept.items()}
+        return found if "dir" in found else {**found, "dir": self.folder()}
 
     def items_for_rpc(self, scope: Scope) -> dict[str, str]:
         """What aria2.getOption (Scope.NEW) or aria2.getGlobalOption (Scope.GLOBAL) shows, in the table's order."""

@@ -7,8 +7,10 @@ Never: waiting for a disk; every call returns at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -22,7 +24,7 @@ from slasshy_rpc.errors import RpcError
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.session.download import Download
 from slasshy_rpc.session.record import End, Reader, entry_text, facts, result_text
-from slasshy_rpc.session.store import EntryRow, HistoryFile, Kind, Note, ResultRow
+from slasshy_rpc.session.store import PATIENCE, UNREAD, EntryRow, HistoryFile, Kind, Note, ResultRow
 from slasshy_rpc.values import Status
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 #: Notes that may wait before whoever makes them is asked to: memory, and what a kill would lose.
 CROWD = 4096
 
+#: Beyond it there is no next rank; only a damaged file has one.
+MOST_RANK = 2.0**52
 
 #: Takes unfinished Downloads with their ranks, in order, and results, oldest first.
 Restore = Callable[[Iterable[tuple[Download, float]], Iterable[Download]], None]
@@ -59,8 +63,9 @@ class Store(Protocol):
     def forgot_all(self) -> None:
         """All results were removed."""
 
-    def renumbered(self) -> None:
-        """Those that are queued have the ranks 1, 2, 3 … now, in the same order."""
+    def renumbered(self, newcomer: Download) -> None:
+        """Those that are queued have the ranks 1, 2, 3 … now, in the same order: all but ``newcomer``, which is about
+        to be queued, or in another place."""
 
     @property
     def crowded(self) -> bool:
@@ -99,7 +104,7 @@ class NoStore:
     def forgot_all(self) -> None:
         """."""
 
-    def renumbered(self) -> None:
+    def renumbered(self, newcomer: Download) -> None:
         """."""
 
     async def room(self) -> None:
@@ -150,8 +155,8 @@ class History:
 
         try:
             self._whole = self._file.read(visit, self._most)
-        except (ValueError, sqlite3.Error):  # text that is no text, a disk that gives nothing
-            log.exception("The history is not readable to its end.")
+        except (OSError, sqlite3.Error) as error:
+            log.error("The history can neither be read nor begun anew at present: %s", error)
             self._whole = False
         return found
 
@@ -165,14 +170,18 @@ class History:
                 self.queued(download, float(rank), path)
 
         def call(function: Callable[[], None]) -> None:
-            try:
+            with contextlib.suppress(RuntimeError):  # the loop has closed in this moment
                 loop.call_soon_threadsafe(function)
-            except RuntimeError:  # the loop has closed in this moment
-                log.debug("The history outlives the event loop.")
+
+        def lost() -> None:
+            noted = threading.Event()
+            call(anew)
+            call(noted.set)
+            noted.wait(PATIENCE / 2)  # the process may be about to end
 
         if not self._whole:
             anew()
-        self._file.start(on_lost=lambda: call(anew), on_room=lambda: call(self._room.set))
+        self._file.start(on_lost=lost, on_room=lambda: call(self._room.set))
 
     def close(self) -> None:
         """Write the last of it; may take some seconds on a bad disk."""
@@ -210,9 +219,9 @@ class History:
         """As in Store."""
         self._file.note((Kind.FORGET_ALL, ""))
 
-    def renumbered(self) -> None:
+    def renumbered(self, newcomer: Download) -> None:
         """As in Store."""
-        self._file.note((Kind.RENUMBER, ""))
+        self._file.note((Kind.RENUMBER, newcomer.gid))
 
     @property
     def crowded(self) -> bool:
@@ -230,7 +239,7 @@ class History:
         rows: Future[list[ResultRow]] = self._file.page(offset, number)
         try:
             found = await asyncio.wrap_future(rows)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise RpcError(f"The history cannot be read: {error}") from error
         reader = Reader(self._options)
         return [(download, ended) for gid, ended, text in found if (download := _result(reader, gid, text)) is not None]
@@ -254,10 +263,14 @@ class History:
         were_active: list[tuple[Download, str]] = []
         for gid, state, rank, text in rows:
             try:
-                status = Status(state)
+                status = Status(state.removeprefix(UNREAD))
                 entry = reader.entry(gid, Status.PAUSED if status is Status.PAUSED else Status.WAITING, text)
-            except ValueError:
+                if not -MOST_RANK < rank < MOST_RANK:
+                    raise ValueError(rank)
+            except (ValueError, TypeError, AttributeError):
                 log.error("GID#%s cannot be read from the history; it is left out.", gid)
+                if not str(state).startswith(UNREAD):
+                    self._file.note((Kind.STATE, gid, f"{UNREAD}{state}", None))
                 continue
             if entry[1]:
                 found.paths[gid] = entry[1]

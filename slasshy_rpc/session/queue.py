@@ -52,11 +52,14 @@ class Block:
 
 
 class Queue:
-    """Waiting and paused Downloads, first to start first. ``renumbered`` is called when all have new ranks."""
+    """Waiting and paused Downloads, first to start first.
+
+    ``renumbered(newcomer)`` is called when all have new ranks, before ``newcomer`` is put among them.
+    """
 
     __slots__ = ("_added", "_blocks", "_length", "_renumbered", "_startable")
 
-    def __init__(self, renumbered: Callable[[], None]) -> None:
+    def __init__(self, renumbered: Callable[[Download], None]) -> None:
         self._renumbered = renumbered
         self._blocks: list[Block] = []
         self._added = 0
@@ -105,7 +108,7 @@ class Queue:
         if position >= self._length:
             return self.append(download)
         at, inside = self._locate(max(position, 0))
-        rank = self._rank_before(at, inside)
+        rank = self._rank_before(at, inside, download)
         block = self._blocks[at]
         block.entries.insert(inside, download)
         block.ranks.insert(inside, rank)
@@ -172,15 +175,15 @@ class Queue:
             raise ValueError(f"GID#{download.gid} is not queued")
         return download.block
 
-    def _rank_before(self, at: int, inside: int) -> float:
-        """A rank for what comes before the entry ``inside`` the block ``at``."""
+    def _rank_before(self, at: int, inside: int, newcomer: Download) -> float:
+        """A rank for ``newcomer``, which comes before the entry ``inside`` the block ``at``."""
         middle = self._between(at, inside)
         if middle is None:  # after some fifty moves to one place
             number = 1.0
             for block in self._blocks:
                 block.ranks = array("d", (number + each for each in range(len(block.entries))))
                 number += len(block.entries)
-            self._renumbered()
+            self._renumbered(newcomer)
             middle = self._between(at, inside)
             assert middle is not None
         return middle
@@ -204,7 +207,7 @@ class Queue:
             self._startable += 1
         self._added += 1
         if self._added % SETTLE == 0:
-            gc.collect(1)
+            gc.collect()  # of what came since the last time: garbage that is frozen stays for good
             gc.freeze()
 
     def _locate(self, position: int) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from slasshy_rpc.options.table import TABLE
 from slasshy_rpc.options.values import Layer, Normal, OptionSet, parse_value
 from slasshy_rpc.protocols.base import Request
 from slasshy_rpc.session.download import Download, Ending, Family
+from slasshy_rpc.session.gid import normalised
 from slasshy_rpc.values import FileView, Snapshot, Status, UriView
 
 Plain = dict[str, Any]
@@ -61,7 +62,7 @@ def facts(download: Download, path: str) -> Facts:
 def entry_text(kept: Facts) -> str:
     """An unfinished Download, with all that it needs to go on: secrets too."""
     request = kept.request
-    plain: Plain = {"uris": request.uris, "options": request.options.own() if _has_own(request.options) else {}}
+    plain: Plain = {"uris": request.uris, "options": request.options.lasting()}
     if request.trusted:
         plain["trusted"] = True
     if kept.path:
@@ -78,8 +79,7 @@ def result_text(kept: Facts, end: End, *, keep_urls: bool) -> str:
     """
     failed = end.status is Status.ERROR
     shown = _as_it_is if keep_urls or failed else redact
-    options = kept.request.options
-    own = options.own() if _has_own(options) else {}
+    own = kept.request.options.lasting()
     if not failed:
         own = {name: value for name, value in own.items() if not TABLE[name].secret}
         if isinstance(referer := own.get("referer"), str):
@@ -104,6 +104,7 @@ class Reader:
 
     def __init__(self, options: OptionSet) -> None:
         self._options = options
+        self._folder = options.folder()
         self._shared: dict[tuple[str, Normal], Normal] = {}
 
     def entry(self, gid: str, status: Status, text: str) -> tuple[Download, str]:
@@ -123,7 +124,11 @@ class Reader:
             return download
 
     def _download(self, gid: str, status: Status, plain: Plain) -> Download:
+        if normalised(gid) != gid:
+            raise ValueError(gid)
         own = {name: self._value(name, value) for name, value in plain["options"].items() if name in TABLE}
+        if own.get("dir") == self._folder:
+            del own["dir"]  # most have the server's; without options of its own each takes less memory
         options = self._options.derive(own, Layer.OWN)
         download = Download(gid, Request(_strings(plain["uris"]), options, bool(plain.get("trusted"))), status)
         if "last" in plain:
@@ -140,6 +145,8 @@ class Reader:
         if known is None:
             option, compat = TABLE[name], self._options.flag("compat")
             known = normal
+            if not (isinstance(known, str) or option.cumulative):
+                raise ValueError(name)
             for text in (known,) if isinstance(known, str) else known:
                 parse_value(option, text, compat=compat)  # raises OptionError for what is no value any more
             if len(self._shared) < _MOST_SHARED:
@@ -160,11 +167,6 @@ def _strings(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise TypeError("a list of texts is something else")
     return tuple(value)
-
-
-def _has_own(options: OptionSet) -> bool:
-    """Whether there is a layer of the Download's own; without one ``own`` would be the whole command line."""
-    return options.layer is Layer.OWN
 
 
 def _family(family: Family) -> Plain:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slasshy_rpc.clock import monotonic
-from slasshy_rpc.disk.claims import Claims
+from slasshy_rpc.disk.claims import Claims, lies_in
 from slasshy_rpc.errors import DownloadError, ErrorCode, RpcError
 from slasshy_rpc.options.values import Layer, Normal, OptionSet, needs_restart
 from slasshy_rpc.protocols.base import Outcome, Protocol, Protocols, Request, Workplace
@@ -242,17 +241,17 @@ class Session:
     def restore(self, unfinished: Iterable[tuple[Download, float]], results: Iterable[Download]) -> None:
         """Take over, before anything is added, what the store has kept: in order, with the ranks that it knows."""
         for download, rank in unfinished:
-            self._downloads[download.gid] = download
-            self.queue.restore(download, rank)
+            if self._downloads.setdefault(download.gid, download) is download:
+                self.queue.restore(download, rank)
         for download in results:
-            self._downloads[download.gid] = download
-            self.results.restore(download)
+            if self._downloads.setdefault(download.gid, download) is download:  # else the file is damaged
+                self.results.restore(download)
 
     def recall(self, paths: Mapping[str, str]) -> None:
         """Keep the paths that GIDs had in an earlier process for those of them that are here and still belong there."""
         for known, path in paths.items():
             download = self._downloads.get(known)
-            if download is not None and path.startswith(os.path.abspath(download.options.text("dir") or ".") + "/"):
+            if download is not None and lies_in(path, download.options.folder(), links=download.request.trusted):
                 self.claims.take(path, known)
 
     def change_uris(

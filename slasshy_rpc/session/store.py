@@ -26,12 +26,14 @@ from typing import Any
 
 import orjson
 
-from slasshy_rpc.clock import wall
+from slasshy_rpc.clock import monotonic, wall
 
 log = logging.getLogger(__name__)
 
 NAME = "history.db"
 
+#: The first SQLite that has UPDATE ... FROM.
+OLDEST = (3, 33, 0)
 #: Seconds of rest after a transaction, in which notes gather for the next one.
 GROUP = 0.02
 #: Notes in one transaction at most: what they become must not pile up in memory.
@@ -42,6 +44,10 @@ RETRY = 5.0
 MOST_BEHIND = 100_000
 #: Seconds that the end of the process waits for the last transaction.
 PATIENCE = 10.0
+#: Seconds until what was deleted, and may have been a password, is gone from the log (the WAL) too.
+WIPE = 60.0
+#: Spoilt files that are kept; a disk that spoils every file must not fill up.
+MOST_DAMAGED = 9
 DAY = 86400  # seconds
 
 #: Number n brings a file of version n to n + 1. What is here is never changed, only added to.
@@ -52,6 +58,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " ended INTEGER NOT NULL, data TEXT NOT NULL)",
     ),
 )
+
+#: What the statements below need.
+TABLES = {"entries": "gid, status, rank, data", "results": "seq, gid, ended, data"}
+
+#: What stands before the status of an entry that could not be read: it stays, and has no place among the others.
+UNREAD = "unread "
 
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -86,7 +98,7 @@ class Kind(enum.Enum):
     FORGET_ALL = ("DELETE FROM results WHERE ?1 IS NOT NULL",)
     RENUMBER = (
         "UPDATE entries SET rank = new.place FROM (SELECT gid, row_number() OVER (ORDER BY rank) AS place FROM entries"
-        " WHERE status <> 'active') AS new WHERE entries.gid = new.gid AND ?1 IS NOT NULL",
+        f" WHERE status IN ('waiting', 'paused') AND gid NOT IN {_GIDS}) AS new WHERE entries.gid = new.gid",
     )
     CLEAR = ("DELETE FROM entries WHERE ?1 IS NOT NULL",)
 
@@ -95,6 +107,8 @@ class Kind(enum.Enum):
 Note = tuple[Any, ...]
 #: Changes nothing: what is left to try a disk with when all else was dropped.
 _PROBE: Note = (Kind.FORGET, "")
+_ERASES = (Kind.CHANGE, Kind.REMOVE, Kind.END, Kind.FORGET, Kind.FORGET_ALL)
+_ABOUT_RESULTS = (Kind.END, Kind.FORGET, Kind.FORGET_ALL)
 #: gid, status, rank, JSON text.
 EntryRow = tuple[str, str, float, str]
 #: gid, seconds since 1970, JSON text.
@@ -131,6 +145,8 @@ class HistoryFile:
         self._closing = threading.Event()
         self.failing = False  # the disk takes nothing at present
         self._lost = False
+        self._identity: tuple[object, ...] = ()
+        self._wipe_at: float | None = 0.0  # an earlier process may have left a log
         self._on_lost: Callable[[], None] = _nothing
         self._on_room: Callable[[], None] = _nothing
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
@@ -143,6 +159,8 @@ class HistoryFile:
 
         Raises OSError or sqlite3.Error where not even a fresh one can be had.
         """
+        if sqlite3.sqlite_version_info < OLDEST:
+            raise sqlite3.NotSupportedError(f"SQLite {sqlite3.sqlite_version} is too old")
         try:
             self._db = self._opened()
         except sqlite3.DatabaseError as error:
@@ -155,7 +173,8 @@ class HistoryFile:
         """Call ``visit`` with what there is: the unfinished in their order, those that ran at the front; and the newest
         ``results`` finished ones, oldest first.
 
-        A file that turns out to be damaged is moved aside; False says so.
+        A file that cannot be read to its end is moved aside, as it is; False says so. Raises OSError and sqlite3.Error
+        where there can be no new one.
         """
         try:
             self._tidy(self._ready())
@@ -167,9 +186,7 @@ class HistoryFile:
                 (results,),
             )
             visit(entries, ended)
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
-                raise
+        except sqlite3.Error as error:
             self._move_aside(str(error))
             self._db = self._opened()
             return False
@@ -178,8 +195,8 @@ class HistoryFile:
     # -- from the event loop's thread ------------------------------------------------------------------------------
 
     def start(self, on_lost: Callable[[], None], on_room: Callable[[], None]) -> None:
-        """Let the thread write. It calls ``on_lost`` when notes were lost and the file wants the queue as a whole,
-        and ``on_room`` whenever fewer notes wait than before, or cannot be written."""
+        """Let the thread write. It calls ``on_lost`` when notes were lost and the file wants the queue as a whole: all
+        is noted when that returns; and ``on_room`` whenever fewer notes wait than before, or cannot be written."""
         self._on_lost = on_lost
         self._on_room = on_room
         self._thread.start()
@@ -205,6 +222,8 @@ class HistoryFile:
             self._run()
         else:
             self._thread.join(PATIENCE)
+            if self._thread.is_alive():
+                log.error("%s takes too long; its last %d changes may be missing.", self._path, self.behind)
 
     @property
     def behind(self) -> int:
@@ -215,10 +234,14 @@ class HistoryFile:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            self._wake.wait()
+            self._wake.wait(None if self._wipe_at is None else max(0.0, self._wipe_at - monotonic()))
             self._wake.clear()
             self._work()
+            if self._wipe_at is not None and self._wipe_at <= monotonic():
+                self._wipe()
             self._closing.wait(GROUP)
+        if self._thread.ident is not None and self._db is not None and self._identity != self._seen():
+            self._notes.append(_PROBE)  # the last chance to notice
         self._work()
         if self.behind:
             log.error("The last %d changes are missing in %s.", self.behind, self._path)
@@ -228,47 +251,51 @@ class HistoryFile:
 
     def _work(self) -> None:
         """Write all that is noted, and answer who reads. With a disk that takes nothing, until the process ends."""
-        try:
-            while self._batch or self._notes or self._reads:
-                asked = len(self._reads)  # what is asked from here on may be about notes of the next round
-                if not self._batch:
-                    self._batch = [self._notes.popleft() for _ in range(min(BATCH, len(self._notes)))]
-                written = self._written(self._batch)
-                if written:
-                    self._batch = []
-                self._answer(0 if written and self._notes else asked)
-                self._on_room()
-                if not written:
-                    if self._closing.wait(RETRY):
-                        break
-                    if len(self._notes) > MOST_BEHIND:
-                        self._drop()
-                        self._lost = True
-        except Exception:  # a mistake of ours must not end the history, still less the server
-            self._batch = []
-            log.exception("The history could not be written.")
+        while self._batch or self._notes or self._reads:
+            asked = len(self._reads)  # what is asked from here on may be about notes of the next round
+            if not self._batch:
+                self._batch = [self._notes.popleft() for _ in range(min(BATCH, len(self._notes)))]
+            written = self._written()
+            if written:
+                self._batch = []
+            self._answer(0 if written and self._notes else asked)
+            self._on_room()
+            if not written:
+                if self._closing.wait(RETRY):
+                    break
+                if len(self._notes) > MOST_BEHIND:
+                    self._drop()
+
+    def _wipe(self) -> None:
+        """Bring the log into the file and empty it. With secure_delete nothing is left of what was deleted there."""
+        self._wipe_at = None
+        if self._db is not None:
+            with contextlib.suppress(sqlite3.Error):  # a disk that takes nothing; the end of the process does the same
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _drop(self) -> None:
-        """Forget what waits: the whole queue will come instead. Only ends would be lost, so they stay."""
+        """Forget what waits: the whole queue will come instead. What is about results stays."""
         waiting = [*self._batch, *(self._notes.popleft() for _ in range(len(self._notes)))]
-        self._batch = [_PROBE, *(note for note in waiting if note[0] is Kind.END)]
+        self._batch = [_PROBE, *(note for note in waiting if note[0] in _ABOUT_RESULTS)]
+        self._lost = True
 
-    def _written(self, batch: list[Note]) -> bool:
+    def _written(self) -> bool:
+        """Whether what is in the batch need not be written any more."""
         try:
-            self._write(batch)
-        except sqlite3.Error as error:
-            with contextlib.suppress(sqlite3.Error):
-                self._ready().rollback()
-            if _is_damage(error):
-                self._begin_anew(str(error))
-                return False
-            if not isinstance(error, sqlite3.OperationalError):
-                log.exception("The history did not take %d changes.", len(batch))
+            self._commit()
+        except (sqlite3.Error, OSError) as error:
+            self._roll_back()
+            if not (isinstance(error, OSError | sqlite3.OperationalError) or _is_damage(error)):
+                log.exception("The history did not take %d changes.", len(self._batch))
                 return True
             if not self.failing:
                 log.warning("The history cannot be written to %s (%s); downloads go on.", self._path, error)
             self.failing = True
             return False
+        except Exception:  # a mistake of ours must not end the history, still less the server
+            self._roll_back()
+            log.exception("The history could not keep %d changes.", len(self._batch))
+            return True
         if self.failing:
             log.warning("The history is written again.")
             self.failing = False
@@ -276,6 +303,23 @@ class HistoryFile:
             self._lost = False
             self._on_lost()
         return True
+
+    def _commit(self) -> None:
+        """Write the batch; into a new file, what is left of it, if the old one is spoilt or not there any more."""
+        if self._db is not None and self._identity != self._seen():
+            self._begin_anew("another file, or none, is in its place")
+        try:
+            self._write(self._batch)
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
+            self._begin_anew(str(error))
+            self._write(self._batch)
+
+    def _roll_back(self) -> None:
+        if self._db is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.rollback()
 
     def _write(self, batch: list[Note]) -> None:
         db = self._ready()
@@ -295,47 +339,69 @@ class HistoryFile:
                 db.execute(statement, (text,))
             if kind is Kind.END:
                 self._bound(db)
+            if kind in _ERASES and self._wipe_at is None:
+                self._wipe_at = monotonic() + WIPE
         db.execute("COMMIT")
 
     def _answer(self, count: int) -> None:
         for _ in range(count):
             offset, rows, future = self._reads.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue  # who asked has gone
             try:
                 found = self._ready().execute(
                     "SELECT gid, ended, data FROM results ORDER BY seq DESC LIMIT ? OFFSET ?", (rows, offset)
                 )
                 future.set_result(found.fetchall())
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 future.set_exception(error)
 
     # -- the file itself -------------------------------------------------------------------------------------------
 
     def _ready(self) -> sqlite3.Connection:
         if self._db is None:
-            raise sqlite3.OperationalError("the file is not open")
+            self._db = self._opened()
         return self._db
 
     def _opened(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         os.chmod(self._path, 0o600)
         db = self._connect(self._path, isolation_level=None, check_same_thread=False)
+        db.text_factory = _text
         try:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")
+            db.execute("PRAGMA secure_delete=ON").fetchall()
             db.execute("PRAGMA cache_size=-8192")
             (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version > len(MIGRATIONS):
-                raise _newer(version)
+            if not 0 <= version <= len(MIGRATIONS):
+                raise _unusable(f"it is of version {version}, which only a newer slasshy-rpc knows")
             for number, statements in enumerate(MIGRATIONS[version:], version + 1):
                 db.execute("BEGIN IMMEDIATE")
                 for statement in statements:
-                    db.execute(statement)
+                    _make(db, statement)
                 db.execute(f"PRAGMA user_version={number}")
                 db.execute("COMMIT")
+            for table, columns in TABLES.items():
+                _check(db, table, columns)
         except BaseException:
             db.close()
             raise
+        self._identity = self._seen()
         return db
+
+    def _seen(self) -> tuple[object, ...]:
+        """What is in the places of the file and its log: somebody may remove them, and SQLite would not notice."""
+        found: list[object] = []
+        for suffix in ("", "-wal"):
+            try:
+                status = os.lstat(f"{self._path}{suffix}")
+            except OSError as error:
+                found.append(error.errno)
+            else:
+                found.append((status.st_dev, status.st_ino))
+        return tuple(found)
 
     def _tidy(self, db: sqlite3.Connection) -> None:
         with contextlib.suppress(sqlite3.OperationalError):  # a full disk; reading works all the same
@@ -350,35 +416,54 @@ class HistoryFile:
         )
 
     def _begin_anew(self, reason: str) -> None:
-        """The file was spoilt while it was in use."""
-        self._move_aside(reason)
-        try:
-            self._db = self._opened()
-        except (OSError, sqlite3.Error) as error:
-            log.error("There is no history from now on: %s", error)
+        """The file was spoilt, or taken away, while it was in use."""
         self._drop()
-        self._on_lost()
+        self._move_aside(reason)
+        self._db = self._opened()
 
     def _move_aside(self, reason: str) -> None:
+        """Close it, and give what is in its place another name. Raises OSError."""
         if self._db is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._db.close()
             self._db = None
         number = 1
-        while os.path.lexists(target := f"{self._path}.damaged-{number}"):
+        while number < MOST_DAMAGED and os.path.lexists(f"{self._path}.damaged-{number}"):
             number += 1
-        for suffix in ("", "-wal", "-shm"):
+        target = f"{self._path}.damaged-{number}"
+        log.error("The history in %s cannot be used (%s). It becomes %s, and a new one begins.", NAME, reason, target)
+        for suffix in ("-wal", "-shm", ""):
             with contextlib.suppress(FileNotFoundError):
                 os.rename(f"{self._path}{suffix}", target + suffix)
-        log.error("The history in %s cannot be used (%s). It is now %s, and a new one begins.", NAME, reason, target)
 
 
 def _nothing() -> None:
     pass
 
 
-def _newer(version: int) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(f"it is of version {version}, made by a newer slasshy-rpc")
+def _text(raw: bytes) -> str:
+    """A bad byte spoils its row, and must not spoil those after it."""
+    return raw.decode("utf-8", "replace")
+
+
+def _make(db: sqlite3.Connection, statement: str) -> None:
+    try:
+        db.execute(statement)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # the disk is innocent: something else is in the file
+            raise _unusable(str(error)) from error
+        raise
+
+
+def _check(db: sqlite3.Connection, table: str, columns: str) -> None:
+    """Raise what counts as damage if there is no such table; OperationalError otherwise stands for a disk."""
+    found = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+    if not found.issuperset(columns.split(", ")):
+        raise _unusable(f"it has no table {table} with {columns}")
+
+
+def _unusable(reason: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(reason)
     error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
     return error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slasshy_rpc.disk.claims import Claims
+from slasshy_rpc.disk.claims import Claims, lies_in
 from slasshy_rpc.errors import DiskError, ErrorCode
 
 
@@ -131,3 +131,18 @@ def test_a_folder_that_lies_in_a_dot_folder_itself(tmp_path: Path) -> None:
     fenced = Claims().fenced(str(tmp_path / ".downloads" / "x"), str(tmp_path))
     assert fenced.take(str(tmp_path / ".downloads" / "x" / "f"), "a")
     assert "programs keep" in refused(fenced, tmp_path / ".profile")
+
+
+def test_what_an_earlier_process_had_must_lie_in_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "d"
+    folder.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    inside = str(folder / "a" / "f")
+    for links in (True, False):
+        assert lies_in(inside, str(folder), links=links)
+        assert lies_in("/f", "/", links=links)
+        for outside in ("", "f", str(folder), f"{folder}/../f", f"{folder}e/f", f"{folder}/a/./f", f"{folder}/\0"):
+            assert not lies_in(outside, str(folder), links=links)
+    assert lies_in(f"{folder}/link/f", str(folder), links=True)  # the user's own link, followed for the user only
+    assert not lies_in(f"{folder}/link/f", str(folder), links=False)

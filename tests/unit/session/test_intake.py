@@ -12,7 +12,7 @@ from slasshy_rpc.options.files import Entry
 from slasshy_rpc.options.values import Normal
 from slasshy_rpc.session.download import Download
 from slasshy_rpc.values import Status
-from tests.support.fake_protocol import Stage, options
+from tests.support.fake_protocol import Stage, options, turns
 
 ONE, TWO = "http://127.0.0.1/1", "http://127.0.0.1/2"
 GID = "00000000000000ab"
@@ -36,6 +36,16 @@ def uris(stage: Stage) -> list[str]:
 
 def intake(stage: Stage, *settled: str) -> Intake:
     return Intake(stage.session, set(settled), rpc=True)
+
+
+async def test_what_has_ended_is_begun_anew_for_who_asks_by_its_gid() -> None:
+    stage = restored((ONE, {"gid": GID}))
+    stage.session.start()
+    await turns()
+    await stage.end(GID)
+    assert await intake(stage, GID).add_own([entry(ONE, gid=GID)]) == 0
+    assert uris(stage) == [ONE]
+    assert not len(stage.session.results)
 
 
 async def test_without_a_history_everything_is_added() -> None:

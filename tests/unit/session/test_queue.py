@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import cast
 
 import pytest
@@ -39,7 +41,7 @@ STEPS = st.lists(
 def test_behaves_as_a_list(steps: list[tuple[str, int, bool]]) -> None:
     ranks: dict[str, float] = {}
 
-    def renumbered() -> None:
+    def renumbered(_: Download) -> None:
         ranks.update({each.gid: float(number) for number, each in enumerate(queue, 1)})
 
     queue, model = Queue(renumbered), list[Download]()
@@ -72,7 +74,7 @@ def test_behaves_as_a_list(steps: list[tuple[str, int, bool]]) -> None:
 
 def test_an_entry_that_is_not_queued_is_refused() -> None:
     with pytest.raises(ValueError, match="is not queued"):
-        Queue(lambda: None).remove(entry(1))
+        Queue(lambda _: None).remove(entry(1))
 
 
 def test_starting_skips_paused_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +90,7 @@ def test_starting_skips_paused_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
                 looked.append(object.__getattribute__(self, "gid"))
             return object.__getattribute__(self, name)
 
-    queue = Queue(lambda: None)
+    queue = Queue(lambda _: None)
     for number in range(1000):
         queue.append(Watched(f"{number:016x}", REQUEST, Status.PAUSED))
     last = entry(1000)
@@ -100,8 +102,28 @@ def test_starting_skips_paused_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ranks_are_numbered_anew_when_there_is_none_left_between_two() -> None:
     told: list[int] = []
-    queue = Queue(lambda: told.append(len(queue)))
+    queue = Queue(lambda _: told.append(len(queue)))
     for number in range(200):
         queue.insert(1, entry(number))
     assert told
     assert told[0] > 40
+
+
+def test_garbage_does_not_last_because_it_was_taken_out_of_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_module, "SETTLE", 2)
+
+    class Knot:
+        def __init__(self) -> None:
+            self.itself = self
+
+    knot = Knot()
+    gc.collect()  # it is old now, as what a long download leaves behind
+    left = weakref.ref(knot)
+    del knot
+    queue = Queue(lambda _: None)
+    try:
+        for number in range(2):
+            queue.append(entry(number))
+        assert left() is None
+    finally:
+        gc.unfreeze()

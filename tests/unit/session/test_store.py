@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from slasshy_rpc import clock
 from slasshy_rpc.errors import DownloadError, ErrorCode, RpcError
-from slasshy_rpc.options.values import OptionSet
+from slasshy_rpc.options.values import Layer, OptionSet
 from slasshy_rpc.session import queue as queue_module
 from slasshy_rpc.session import store as store_module
 from slasshy_rpc.session.download import Download
@@ -341,3 +341,18 @@ async def test_ranks_that_run_out_are_numbered_anew(tmp_path: Path) -> None:
     life = Life(tmp_path, options())
     assert life.queued() == expected
     await life.end()
+
+
+async def test_global_options_and_the_folder_are_those_it_was_added_under(tmp_path: Path) -> None:
+    life = Life(tmp_path, options(dir="/first", max_concurrent_downloads="1"))
+    plain = await life.stage.add(pause="true")
+    await life.stage.call("changeGlobalOption", {"split": "3", "dir": "/second", "max-concurrent-downloads": "2"})
+    changed = await life.stage.add(pause="true", out="o")
+    told = [await life.stage.call("getOption", gid) for gid in (plain, changed)]
+    await life.end()
+    for folder in ("/first", "/third"):
+        life = Life(tmp_path, options(dir=folder, max_concurrent_downloads="1"))
+        assert [await life.stage.call("getOption", gid) for gid in (plain, changed)] == told
+        assert "max-concurrent-downloads" not in life.stage.session.find(changed).options.own()
+        assert (life.stage.session.find(plain).options.layer is Layer.OWN) is (folder == "/third")
+        await life.end()
