@@ -73,14 +73,14 @@ def entry_text(kept: Facts) -> str:
 
 
 def result_text(kept: Facts, end: End, *, keep_urls: bool) -> str:
-    """One that has ended: with all that a new attempt needs if it has failed.
+    """One that has ended: with all that a new attempt needs if it has failed, or is to stay in the session file.
 
     Others are written without secret options, and with URIs without userinfo and query values unless ``keep_urls``.
     """
-    failed = end.status is Status.ERROR
-    shown = _as_it_is if keep_urls or failed else redact
+    whole = end.status is Status.ERROR or kept.request.options.flag("force-save")
+    shown = _as_it_is if keep_urls or whole else redact
     own = kept.request.options.lasting()
-    if not failed:
+    if not whole:
         own = {name: value for name, value in own.items() if not TABLE[name].secret}
         if isinstance(referer := own.get("referer"), str):
             own["referer"] = shown(referer)

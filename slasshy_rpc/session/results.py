@@ -39,6 +39,11 @@ class Results:
         return [download for download in self if download.gid not in self._restored]
 
     @property
+    def lasting(self) -> list[Download]:
+        """Those that the session file may hold: also of an earlier process what stays in it by force-save."""
+        return [one for one in self if one.gid not in self._restored or one.options.flag("force-save")]
+
+    @property
     def pushed_out(self) -> tuple[Download, ...]:
         """Failed ones that no longer fit but are still to be saved (keep-unfinished-download-result)."""
         return tuple(self._unfinished.values())

@@ -335,7 +335,7 @@ class Session:
 
     def _to_save(self) -> Contents:
         waiting = [*self._interrupted.values(), *self.queue.copy()]
-        downloads = [*self.results.pushed_out, *self.results.own, *self._active.values(), *waiting]
+        downloads = [*self.results.pushed_out, *self.results.lasting, *self._active.values(), *waiting]
         live = {each.gid: each.snapshot() for each in self._active.values()}
         return Contents(downloads, live, self._kept.text())
 

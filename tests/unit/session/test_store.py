@@ -23,7 +23,7 @@ from slasshy_rpc.session import store as store_module
 from slasshy_rpc.session.download import Download
 from slasshy_rpc.session.history import History
 from slasshy_rpc.session.store import NAME, HistoryFile, Kind
-from tests.support.fake_protocol import Stage, close_all, options, turns, until
+from tests.support.fake_protocol import Stage, close_all, gids, options, turns, until
 
 SIGNED = "http://user:word@127.0.0.1/f?token=abc"
 
@@ -107,6 +107,25 @@ async def test_secrets_of_a_finished_one_are_nowhere_in_the_table(tmp_path: Path
     assert not [word for word in ("hush", "word", "abc") if word in text]
 
 
+async def test_force_save_keeps_results_in_the_session_file(tmp_path: Path) -> None:
+    saved = tmp_path / "session"
+    given = options(save_session=str(saved))
+    life = Life(tmp_path, given)
+    await life.stage.end(await life.stage.add(SIGNED))
+    kept = await life.stage.add(SIGNED, force_save="true")
+    await life.stage.end(kept)
+    await life.end()
+    for _ in range(2):
+        life = Life(tmp_path, given)
+        await life.stage.call("saveSession")
+        assert gids(saved) == [kept]
+        assert SIGNED in saved.read_text()
+        await life.end()
+    await life.stage.call("removeDownloadResult", kept)
+    await life.stage.call("saveSession")
+    assert gids(saved) == []
+
+
 async def test_urls_are_kept_when_asked_for(tmp_path: Path) -> None:
     given = options(history_keep_urls="true")
     life = Life(tmp_path, given)
@@ -120,17 +139,17 @@ async def test_urls_are_kept_when_asked_for(tmp_path: Path) -> None:
 
 async def test_pages_are_newest_first_and_hold_what_was_pushed_out(tmp_path: Path) -> None:
     life = Life(tmp_path, options(max_download_result="1"))
-    gids = []
+    ended = []
     for _ in range(4):
-        gids.append(await life.stage.add())
-        await life.stage.end(gids[-1])
+        ended.append(await life.stage.add())
+        await life.stage.end(ended[-1])
     page = await life.stage.call("slasshy.getHistory", 1, 2)
-    assert [one["gid"] for one in page] == [gids[2], gids[1]]
+    assert [one["gid"] for one in page] == [ended[2], ended[1]]
     assert all(one["status"] == "complete" and int(one["endTime"]) > 0 for one in page)
-    assert [one["gid"] for one in await life.stage.call("tellStopped", 0, 9)] == [gids[3]]
+    assert [one["gid"] for one in await life.stage.call("tellStopped", 0, 9)] == [ended[3]]
     await life.end()
     life = Life(tmp_path, options(max_download_result="1"))
-    assert [one["gid"] for one in await life.stage.call("tellStopped", 0, 9)] == [gids[3]]
+    assert [one["gid"] for one in await life.stage.call("tellStopped", 0, 9)] == [ended[3]]
     await life.stage.call("purgeDownloadResult")
     assert await life.stage.call("slasshy.getHistory", 0, 9) == []
     await life.end()
