@@ -31,16 +31,17 @@ class Portrait:
     def __init__(self) -> None:
         self._look: Look | None = None
         self._solid: list[Range] | None = None
+        self._cut = (0, 0)  # length and piece length
         self._pieces: tuple[bytes | None, int] = (None, 0)
         self._shown = Snapshot()
 
     def of(self, look: Look, solid: list[Range] | None) -> Snapshot:
         """``solid`` are the ranges that are there for good, or None as long as the file is not known."""
-        before = self._look
-        same_map = before is not None and solid == self._solid and before[0] == look.length and before[4] == look.piece
-        if not same_map:
-            self._solid, self._pieces = solid, _pieces(solid, look.length, look.piece)
-        if not same_map or look != before:
+        cut = (look.length, look.piece)
+        if (solid, cut) != (self._solid, self._cut):
+            self._solid, self._cut, self._pieces = solid, cut, _pieces(solid, *cut)
+            self._look = None
+        if look != self._look:
             self._look, self._shown = look, _snapshot(look, *self._pieces)
         return self._shown
 
