@@ -37,7 +37,7 @@ SHUTDOWN_DELAY = 3.0
 LONG_LIST = 256
 
 #: Entries that one getHistory answers with at most, and the last offset that there can be.
-MOST_PAGE = 1000
+MOST_PAGE = 250
 MOST_HISTORY = 1 << 32
 
 _BREAKS = re.compile(r"[\r\n\0]")

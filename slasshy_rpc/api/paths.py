@@ -25,7 +25,8 @@ _PATHS = tuple(option.name for option in TABLE.values() if isinstance(option.kin
 _STREAMS = ("log", "input-file")
 #: Bytes: no system takes a longer path, and to follow one is work.
 _LONGEST = 4096
-_MOST_NAMES = 10_000
+#: Names in one call: each is looked at on the disk.
+_MOST_NAMES = 2000
 
 
 @lru_cache(maxsize=4)
