@@ -124,14 +124,6 @@ TABLE: tuple[Allowed, ...] = (
             "looks/unknown length/complete, files: u.*",
         ),
     ),
-    Allowed(
-        "`changeUri` of a paused download that adds a URI leaves it paused; aria2 opens connections for it at once, "
-        "and fails.",
-        (
-            "uris/added after a pause/unpause*",
-            "uris/added after a pause/complete, *",
-        ),
-    ),
     # ---- another version
     Allowed(
         "1.36 says its own version in `user-agent`, `peer-agent` and `peer-id-prefix`.",

@@ -198,21 +198,6 @@ def changed_paused(stage: Stage) -> None:
     stage.events("all")
 
 
-@scene("uris", "added after a pause", "--min-split-size=1M")
-def added_paused(stage: Stage) -> None:
-    """aria2 opens connections for it at once."""
-    url = stage.origin.serve("/p.bin", length=4 * MIB, behaviour=STILL)
-    other = stage.origin.serve("/q.bin", length=4 * MIB)
-    stage.add("add", url, {"gid": A})
-    connected(stage, "add", A, 1)
-    stage.call("pause", "aria2.pause", A)
-    stage.reach("pause", A, "paused")
-    stage.call("changed", "aria2.changeUri", A, 1, [url] * 9, [other])
-    stage.call("unpause", "aria2.unpause", A)
-    stage.reach("unpause", A)
-    listed(stage, "complete", A)
-
-
 @scene("uris", "changed as it runs", "--min-split-size=1M")
 def changed_active(stage: Stage) -> None:
     url = stage.origin.serve("/a.bin", length=4 * MIB, behaviour=STILL)
