@@ -110,9 +110,12 @@ def _quiet_log() -> logging.Logger:
 
     def keep(record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        if not isinstance(error, HttpProcessingError | ConnectionError):
+        cut_off = isinstance(error, RuntimeError) and "is closed" in str(error)  # what uvloop calls it
+        if not cut_off and not isinstance(error, HttpProcessingError | ConnectionError):
             return True
-        log.debug("broken HTTP: %s", type(error).__name__)  # its text quotes the request, secrets included
+        log.debug(
+            "broken HTTP, or a peer that is gone: %s", type(error).__name__
+        )  # its text quotes the request, secrets included
         return False
 
     logger.addFilter(keep)

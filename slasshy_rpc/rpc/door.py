@@ -1,6 +1,7 @@
 """Connections from the listening socket to the first byte that is said over them: a place, and a TLS handshake.
 
-Owns: accepting, also when the system has no room for it. Never: who gives way to whom (places), or what is said.
+Owns: accepting, also when the system has no room for it. Never: who gives way to whom (places), who is served before
+others (lane), or what is said.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 
+from slasshy_rpc.rpc.lane import Lane
 from slasshy_rpc.rpc.places import Place, Places
 
 log = logging.getLogger("slasshy_rpc.rpc")
@@ -21,8 +24,9 @@ _PATIENCE = 10.0
 #: it, and when there were none to cut off.
 _ROOM_MADE = 0.005
 _NO_ROOM = 0.5
-#: Connections that are accepted in one turn of the loop: a millisecond or two.
-_AT_A_TIME = 16
+#: Connections that are accepted, and strangers that are let in, in one turn of the loop: some milliseconds.
+_AT_A_TIME = 64
+_STRANGERS = 8
 
 
 class Door:
@@ -33,9 +37,14 @@ class Door:
     """
 
     def __init__(
-        self, places: Places, inside: Callable[[Place], asyncio.Protocol], context: ssl.SSLContext | None = None
+        self,
+        places: Places,
+        lane: Lane,
+        inside: Callable[[Place], asyncio.Protocol],
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self._places = places
+        self._lane = lane
         self._inside = inside
         self._context = context
         self._sockets: list[socket.socket] = []
@@ -56,6 +65,7 @@ class Door:
                 asyncio.get_running_loop().remove_reader(sock)
             sock.close()
         self._sockets.clear()
+        self._lane.close()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -80,10 +90,28 @@ class Door:
                 connection.close()
                 continue
             connection.setblocking(False)
-            task = asyncio.create_task(self._enter(connection, place))
-            place.end = task.cancel
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            if self._lane.admit(connection, place):
+                self._let_in(connection, place)
+            elif len(self._lane) == 1:
+                asyncio.get_running_loop().call_soon(self._serve)
+
+    def _serve(self) -> None:
+        """Some strangers; the others in the next turns, each time after those who have come with the token."""
+        self._lane.serve(_STRANGERS, self._let_in)
+        if len(self._lane):
+            asyncio.get_running_loop().call_soon(self._serve)
+
+    def _let_in(self, connection: socket.socket, place: Place) -> None:
+        task = asyncio.create_task(self._enter(connection, place))
+        place.end = task.cancel
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._entered, connection, place))
+
+    def _entered(self, connection: socket.socket, place: Place, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():  # perhaps before it began
+            connection.close()
+            place.leave()
 
     def _rest(self, sock: socket.socket, error: OSError) -> None:
         """The system has no room for another connection, and the loop would only ask for it again and again."""
@@ -94,24 +122,13 @@ class Door:
         self._resting[sock] = loop.call_later(seconds, self._watch, sock)
 
     async def _enter(self, connection: socket.socket, place: Place) -> None:
-        inside = False
-
-        def protocol() -> asyncio.Protocol:
-            nonlocal inside
-            inside = True
-            return self._inside(place)
-
         patience = _PATIENCE if self._context is not None else None
         try:
             transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
-                protocol, connection, ssl=self._context, ssl_handshake_timeout=patience
+                lambda: self._inside(place), connection, ssl=self._context, ssl_handshake_timeout=patience
             )
             place.end = transport.abort
         except OSError as error:  # TimeoutError is one
             log.debug("RPC: a TLS handshake failed: %s", error)
             connection.close()
             place.leave()
-        except asyncio.CancelledError:
-            connection.close()
-            place.leave()
-            raise

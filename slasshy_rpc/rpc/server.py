@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from slasshy_rpc.errors import UsageError
 from slasshy_rpc.rpc.call import Api
 from slasshy_rpc.rpc.door import Door
+from slasshy_rpc.rpc.lane import Lane
 from slasshy_rpc.rpc.places import MOST_KEPT, Places
 from slasshy_rpc.rpc.settings import RpcSettings
 
@@ -89,7 +90,9 @@ class RpcServer:
         self._face = HttpFace(json, xml, self._listeners, self._settings)
         self._listeners.open()
         most_kept = max(MOST_KEPT, 2 * self._settings.max_request_size)
-        self._door = Door(Places(self._settings.max_connections, most_kept), self._face.enter, context)
+        places = Places(self._settings.max_connections, most_kept)
+        # What comes encrypted cannot be looked at before hands are shaken.
+        self._door = Door(places, Lane(secret if context is None else None), self._face.enter, context)
         for sock in sockets:
             self._door.open(sock)
 
