@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from slasshy_rpc.values import UriView
 
-#: Lines that are kept as used; aria2 has no such bound, and adds some with every pause.
+#: Lines that are kept as used, unless more URIs have no other; aria2 has no such bound, and adds some with every pause.
 MOST_USED = 512
 
 
@@ -76,7 +76,7 @@ class Lines:
             if uri in self._waiting:
                 self._waiting.remove(uri)
             self._used.append(uri)
-            del self._used[:-MOST_USED]
+            self._shed()
             self._views = None
         self._held.append(uri)
         self._look_for_more()
@@ -165,6 +165,17 @@ class Lines:
         self._waiting = deque([*waiting[:at], *uris, *waiting[at:]])
         self._failed.difference_update(uris)
         self._views = None
+
+    def _shed(self) -> None:
+        """Drop the oldest used line that is one too many: of a URI that has others, or that has failed.
+
+        A URI without any line would be lost to the file with the next change of the lines.
+        """
+        if len(self._used) > MOST_USED:
+            lines = Counter([*self._used, *self._waiting])
+            spare = (at for at, line in enumerate(self._used[:-1]) if lines[line] > 1 or line in self._failed)
+            if (at := next(spare, None)) is not None:
+                del self._used[at]
 
     def _reusable(self, hosts: set[str]) -> list[str]:
         """Used URIs that have not failed, each once, in the order of their characters; none of ``hosts``."""

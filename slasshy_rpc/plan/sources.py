@@ -24,6 +24,7 @@ class Source:
     lines: Lines = field(default_factory=Lines)
     current: str = ""  # where redirects led, asked directly while that works
     connections: int = 0
+    withdrawn: bool = False  # no Source of the file any more; its URI may have come back as another one
     fault: DownloadError | None = field(default=None)
 
     @classmethod
@@ -49,20 +50,37 @@ class Source:
     def fail(self, error: DownloadError) -> None:
         """Nobody may ask it again."""
         self.fault = error
-        self.lines.fail(self.uri)
+        if not self.withdrawn:
+            self.lines.fail(self.uri)
 
 
-def choose(sources: Iterable[Source], per_host: int, avoid: Source | None = None) -> Source | None:
+def choose(
+    sources: Iterable[Source], per_host: int, avoid: Source | None = None, beside: Iterable[Source] = ()
+) -> Source | None:
     """The living Source with the fewest Connections whose host has room; the first of equals.
 
-    ``avoid`` (one that has just failed) is taken only if there is no other. None: no Source has room.
+    ``avoid`` (one that has just failed) is taken only if there is no other. ``beside`` are Sources that are not asked,
+    but whose Connections count for their hosts. None: no Source has room.
     """
     sources = list(sources)
+    busy = _busy({*sources, *beside})
+    open_ = [s for s in sources if s.alive and busy[s.host] < per_host]
+    return min(open_, key=lambda s: (s is avoid, s.connections), default=None)
+
+
+def vacancies(sources: Iterable[Source], per_host: int, beside: Iterable[Source] = ()) -> int:
+    """How many more Connections the hosts of ``sources`` may have; ``beside`` as in ``choose``."""
+    sources = list(sources)
+    busy = _busy({*sources, *beside})
+    return sum(max(0, per_host - busy[host]) for host in {source.host for source in sources})
+
+
+def _busy(sources: Iterable[Source]) -> dict[str, int]:
+    """The Connections of each host."""
     busy: dict[str, int] = {}
     for source in sources:
         busy[source.host] = busy.get(source.host, 0) + source.connections
-    open_ = [s for s in sources if s.alive and busy[s.host] < per_host]
-    return min(open_, key=lambda s: (s is avoid, s.connections), default=None)
+    return busy
 
 
 def connection_limit(sources: Iterable[Source], split: int, per_host: int) -> int:

@@ -86,11 +86,13 @@ class Connection:
             self._blame = error
             self.transfer.cancel()
 
-    def relieve(self) -> None:
-        """Close the stream at hand and go on over a fresh one."""
-        if self.transfer is not None:
-            self._relieved = True
-            self.transfer.cancel()
+    def relieve(self) -> bool:
+        """Close the stream at hand and go on over a fresh one; False if there is none, or it is told already."""
+        if self.transfer is None or self._relieved:
+            return False
+        self._relieved = True
+        self.transfer.cancel()
+        return True
 
     async def run(self) -> DownloadError | None:
         """Bring Segments until there are none; returns why it gave up, or None."""

@@ -19,7 +19,7 @@ from slasshy_rpc.plan.ranges import Range
 from slasshy_rpc.plan.relief import Relief
 from slasshy_rpc.plan.retry import RetryRules, pause
 from slasshy_rpc.plan.segments import Segment, SegmentMap
-from slasshy_rpc.plan.sources import Source, choose, connection_limit
+from slasshy_rpc.plan.sources import Source, choose, connection_limit, vacancies
 from slasshy_rpc.plan.speed import Speed
 from slasshy_rpc.protocols.connection import Connection
 from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, RangeRefused, SourceChanged
@@ -80,7 +80,7 @@ class Crew:
         self._relief = Relief(limits.connections)
         self._fd = -1
         self._live: _engine.LiveMap | None = None
-        self._facts: dict[Source, Facts] = {}
+        self._facts: dict[str, Facts] = {}  # by URI: a mirror that was withdrawn may come back with another version
         self._promised = False  # a server said that it has ranges, until ...
         self._ranged: set[Source] = set()  # ... these have served one
         self._rangeless: set[Source] = set()  # these said or showed that they have none
@@ -127,7 +127,7 @@ class Crew:
         Raises DownloadError when no Connection can go on. Cancelled: all is flushed and committed first.
         """
         self.ledger, self._fd, self.path, self._live = ledger, fd, path, live
-        self._facts = {source: facts}
+        self._facts = {source.uri: facts}
         self._fatal = self._last_error = None
         self._leaving = False
         self._promised = facts.ranges is True
@@ -182,7 +182,7 @@ class Crew:
         able = self._able()
         if not able:
             raise self._dead_end()
-        return choose(able, self.limits.per_host)
+        return choose(able, self.limits.per_host, beside=self._connected())
 
     def receive(
         self, channel: _engine.Channel, segment: Segment
@@ -206,19 +206,23 @@ class Crew:
     def check(self, arrival: Arrival, source: Source) -> None:
         """Bytes of two versions never meet in one file. Raises SourceChanged, or SourceError for a wrong mirror."""
         facts = arrival.facts
-        known = self._facts.get(source)
+        known = self._facts.get(source.uri)
         text = ""
         if facts.length != self.ledger.length:
             text = f"it has {facts.length} bytes, not the {self.ledger.length} that were expected"
         elif known is not None and not same_version(known, facts):
             text = "it has another ETag or Last-Modified than before"
         if text and known is not None:
-            raise SourceChanged(f"The file at {redact(facts.url)} changed while it was downloaded: {text}.")
+            text = f"The file at {redact(facts.url)} changed while it was downloaded: {text}."
+            if any(one.alive and one.uri in self._facts for one in self.sources if one is not source):
+                # They have the version that was begun, and would go on with it after a fresh start.
+                raise SourceError(text, ErrorCode.CANNOT_RESUME, Retry.NEXT_SOURCE)
+            raise SourceChanged(text)
         if text:
             text = f"Size mismatch: {redact(facts.url)} is another file: {text}."
             raise SourceError(text, ErrorCode.CANNOT_RESUME, Retry.NEXT_SOURCE)
         if known is None or facts.etag or facts.last_modified:
-            self._facts[source] = facts
+            self._facts[source.uri] = facts
         if arrival.start > 0:
             self._ranged.add(source)
 
@@ -254,6 +258,7 @@ class Crew:
 
     def withdraw(self, source: Source) -> None:
         """It is no Source of this file any more: what comes from it is to come from others."""
+        source.withdrawn = True
         for connection in self.connections:
             if connection.source is source:
                 connection.relieve()
@@ -261,8 +266,7 @@ class Crew:
     def move(self, source: Source) -> bool:
         """Let one stream of this Source go on over another one, if there are ranges; whether one does."""
         for connection in self.connections:
-            if connection.source is source and connection.transfer is not None and self._ranged:
-                connection.relieve()
+            if connection.source is source and self._ranged and connection.relieve():
                 return True
         return False
 
@@ -272,7 +276,7 @@ class Crew:
             return
         left = [one.end - one.position for one in self.ledger.owned]
         parts = sum(max(0, size // self.limits.min_split_size - 1) for size in left)
-        for _ in range(min(parts, self._room() - len(self.connections))):
+        for _ in range(min(parts, self._room() - len(self.connections), self._vacancies())):
             self._spawn(Connection(self))
 
     # ---- its own affairs
@@ -287,6 +291,15 @@ class Crew:
 
     def _room(self) -> int:
         return connection_limit(self.sources, self.limits.connections, self.limits.per_host)
+
+    def _connected(self) -> set[Source]:
+        """The Sources of all Connections, those included that were withdrawn, have failed or have no ranges."""
+        return {one.source for one in self.connections if one.source is not None}
+
+    def _vacancies(self) -> int:
+        """How many new Connections would find a Source, beside those that are about to choose theirs."""
+        choosing = sum(1 for one in self.connections if one.source is None) - len(self._waiting)
+        return vacancies(self._able(), self.limits.per_host, self._connected()) - max(0, choosing)
 
     def _able(self) -> list[Source]:
         """The living Sources that may serve a range."""
@@ -309,7 +322,8 @@ class Crew:
         if not self._ranged and not self._promised:
             wanted = min(wanted, 2)  # one range request shows whether the others are worth it
         idle = len(self._waiting)
-        while len(self.connections) - idle < wanted and len(self.connections) < self._room():
+        wanted = min(wanted - (len(self.connections) - idle), self._room() - len(self.connections), self._vacancies())
+        for _ in range(wanted):
             self._spawn(Connection(self))
 
     def _tick(self) -> None:

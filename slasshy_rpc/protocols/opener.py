@@ -90,7 +90,10 @@ class Openings:
             raise _withdrawn() from None
         finally:
             del self._under_way[task]
-        if source in self._withdrawn:
+            withdrawn = source in self._withdrawn
+            if source not in self._under_way.values():
+                self._withdrawn.discard(source)
+        if withdrawn:
             arrival.channel.close()
             raise _withdrawn()
         return arrival
@@ -100,10 +103,10 @@ class Openings:
         await self._opener.put_back(arrival)
 
     def withdraw(self, source: Source) -> None:
-        """Open it no more, and give up what is under way."""
-        self._withdrawn.add(source)
+        """Give up what is under way: nobody asks it from now on."""
         for task, opened in self._under_way.items():
             if opened is source:
+                self._withdrawn.add(source)
                 task.cancel()
 
 

@@ -153,9 +153,9 @@ class SegmentedJob:
         """See ``Job.change_uris``: a stream whose line stays is not touched."""
         lines = self.place.lines
         known, kept = {source.uri: source for source in self._sources}, frozenset(uris)
+        self._sources[:] = [source for source in self._sources if source.uri in kept]
         for uri, source in known.items():
             if uri not in kept:
-                self._sources.remove(source)
                 self._opener.withdraw(source)
                 self._crew.withdraw(source)
                 if self._stream is not None and source.connections:
@@ -164,7 +164,8 @@ class SegmentedJob:
                 source.fault = None
         self._sources += [Source.of(uri, lines) for uri in uris if uri not in known]
         for uri in lines.orphans():
-            if uri in kept and (lines.next_up() not in kept or not self._crew.move(known[uri])):
+            # One that is no Source any more had failed, and was added anew: whoever was with it leaves anyway.
+            if uri in kept and uri in known and (lines.next_up() not in kept or not self._crew.move(known[uri])):
                 lines.take(uri)
         self._crew.welcome()
 
@@ -276,14 +277,15 @@ class SegmentedJob:
     async def _fetch(self, ledger: SegmentMap, file: LocalFile, arrival: Arrival, source: Source) -> None:
         """Let the crew bring what is missing, and keep the control file young."""
         first: Arrival | None = arrival
-        needed = not ledger.complete and ledger.adjacent(arrival.position)
+        # It may have been withdrawn while the file was made ready.
+        needed = not source.withdrawn and not ledger.complete and ledger.adjacent(arrival.position)
         if not needed:
             await self._opener.put_back(arrival)
             first = None
         if ledger.complete:
             self._crew.ledger = ledger
             return
-        if first is None and arrival.facts.ranges is False:
+        if first is None and not source.withdrawn and arrival.facts.ranges is False:
             error = RangeRefused("The server has no ranges: what is there cannot be continued.", ledger.length)
             error.terse = NO_URI
             raise error
@@ -303,6 +305,10 @@ class SegmentedJob:
         """A body of unknown length: one stream from the start, which cannot be continued."""
         tries = 0
         while True:
+            if source.withdrawn:  # while the file was made ready
+                arrival.channel.close()
+                arrival, source = await self._open_first(0, None)
+                continue
             transfer, ended = self._receiver.start(
                 arrival.channel, file.fd, 0, _engine.UNBOUNDED, pace=self._pace, timeout=self._plan.limits.timeout
             )
@@ -325,7 +331,7 @@ class SegmentedJob:
                 return
             error = self._slow or transfer_error(transfer, file.path)
             tries, self._slow = tries + 1, None
-            wait = self._patience(error, tries)
+            wait = self._patience(error, tries) if source in self._sources else None
             if wait is None:
                 source.fail(error)
                 tries = 0

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from slasshy_rpc.rpc.places import Place
@@ -33,7 +33,7 @@ class Connection(web.RequestHandler):
     aiohttp gives a WebSocket's message away only when it is whole.
     """
 
-    __slots__ = ("_most", "_unread", "place")
+    __slots__ = ("_body", "_most", "_unread", "place")
 
     def __init__(self, place: Place, server: web.Server, idle_timeout: float) -> None:
         super().__init__(
@@ -48,6 +48,7 @@ class Connection(web.RequestHandler):
             read_bufsize=_AHEAD,
         )
         self.place = place
+        self._body: StreamReader | None = None  # of the latest request
         self._unread = 0
         self._most: int | None = None
 
@@ -74,6 +75,20 @@ class Connection(web.RequestHandler):
                 return
             self.place.keep(self._unread)
         super().data_received(data)
+        if self._messages:
+            self._body = self._messages[-1][1]
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """See asyncio.Protocol: who only has nothing more to say still hears the answer, as from aria2.
+
+        Not over TLS, where the event loop does not know of such a thing, and not over a WebSocket.
+        """
+        idle = self._waiter is not None and not self._messages
+        whole = self._body is not None and self._body.is_eof()
+        if idle or not whole or self._upgraded or self.ssl_context is not None:
+            return False
+        self.close()  # after the answer
+        return True
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """See asyncio.Protocol."""

@@ -85,6 +85,31 @@ async def test_gzip_when_asked_for_and_worth_it() -> None:
         assert "content-encoding" not in (await post(server.host, server.port, ECHO, "Accept-Encoding: gzip")).headers
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.1])
+async def test_who_says_no_more_still_hears_the_answer(pause: float) -> None:
+    """As `nc -N` does; aria2 answers it. What has not come whole is nothing to wait for."""
+    async with serving() as server:
+        for text in (b"{}", b'{"id":1,"method":"test.echo"}'):
+            reader, writer = await asyncio.open_connection(server.host, server.port)
+            writer.write(
+                b"POST /jsonrpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text)
+            )
+            await asyncio.sleep(pause)
+            writer.write_eof()
+            async with asyncio.timeout(5):
+                assert (await reader.read()).startswith(b"HTTP/1.1 ")
+            writer.close()
+        begun = b"POST /jsonrpc HTTP/1.1\r\nHost: localhost\r\n"
+        for part in (b"", begun, begun + b"Content-Length: 9\r\n\r\n{"):
+            reader, writer = await asyncio.open_connection(server.host, server.port)
+            writer.write(part)
+            await asyncio.sleep(pause)
+            writer.write_eof()
+            async with asyncio.timeout(5):
+                assert await reader.read() == b""
+            writer.close()
+
+
 async def test_keep_alive_and_pipelining() -> None:
     async with serving() as server, Wire(server.host, server.port) as wire:
         one = head("POST", "/jsonrpc", "Content-Length: 30") + b'{"id":1,"method":"test.echo"} '

@@ -134,3 +134,16 @@ def test_withdrawing_many_looks_at_each_a_few_times() -> None:
     lines.withdraw(wanted)
     assert len(lines) == 0
     assert Compared.times < 40_000
+
+
+def test_no_uri_is_lost_to_how_many_lines_are_kept() -> None:
+    uris = [f"http://{number}.test/f" for number in range(MOST_USED + 100)]
+    lines = Lines(uris)
+    for uri in uris:
+        lines.take(uri)
+    assert {view.uri for view in lines.views()} == set(uris)
+    for uri in uris[1:]:
+        lines.fail(uri)
+    for _ in range(MOST_USED):
+        lines.take("http://more.test/f")
+    assert uris[0] in {view.uri for view in lines.views()}
