@@ -90,10 +90,14 @@ class Door:
                 connection.close()
                 continue
             connection.setblocking(False)
-            if self._lane.admit(connection, place):
-                self._let_in(connection, place)
-            elif len(self._lane) == 1:
-                asyncio.get_running_loop().call_soon(self._serve)
+            try:
+                if self._lane.admit(connection, place):
+                    self._let_in(connection, place)
+                elif len(self._lane) == 1:
+                    asyncio.get_running_loop().call_soon(self._serve)
+            except ConnectionError:
+                connection.close()
+                place.leave()
 
     def _serve(self) -> None:
         """Some strangers; the others in the next turns, each time after those who have come with the token."""

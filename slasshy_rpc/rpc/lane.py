@@ -37,26 +37,25 @@ class Lane:
         return len(self._waiting)
 
     def passes(self, connection: socket.socket) -> bool | None:
-        """Whether the token is among the bytes that have come over a non-blocking ``connection``; None if none have."""
-        if self._secret is None:
-            return False
+        """Whether the token is among the bytes that have come over a non-blocking ``connection``; None if none have.
+
+        Raises ConnectionError if the peer has gone without a word.
+        """
         try:
             data = connection.recv(_GLANCE, socket.MSG_PEEK)
         except BlockingIOError:
-            return None
-        except OSError:  # it has gone
-            return False
-        at = 0
-        for _ in range(_MOST_TOKENS):
-            if (at := data.find(_MARK, at)) < 0:
-                return False
-            at += len(_MARK)
-            if compare_digest(data[at : at + len(self._secret)], self._secret):
-                return True
-        return False
+            return None if self._secret is not None else False
+        except OSError as error:
+            raise ConnectionError(str(error)) from error
+        if not data:
+            raise ConnectionError("it has ended")
+        return self._secret is not None and _shows(data, self._secret)
 
     def admit(self, connection: socket.socket, place: Place) -> bool:
-        """Whether it need not wait; else it is put last, and closed at once if it is cut off meanwhile."""
+        """Whether it need not wait; else it is put last, and closed at once if it is cut off meanwhile.
+
+        Raises ConnectionError if the peer has gone without a word.
+        """
         passes = self.passes(connection)
         if passes:
             return True
@@ -69,7 +68,12 @@ class Lane:
     def serve(self, count: int, enter: Callable[[socket.socket, Place], None]) -> None:
         """Let those ``enter`` who have shown the token by now, and the first ``count`` others who are still there."""
         for place in list(self._silent):
-            passes = False if place.gone.is_set() else self.passes(self._waiting[place])
+            try:
+                passes = False if place.gone.is_set() else self.passes(self._waiting[place])
+            except ConnectionError:
+                place.end()
+                place.leave()
+                passes = False
             if passes is not None:
                 self._silent.discard(place)
             if passes:
@@ -88,3 +92,14 @@ class Lane:
             place, connection = self._waiting.popitem()
             connection.close()
             place.leave()
+
+
+def _shows(data: bytes, secret: bytes) -> bool:
+    at = 0
+    for _ in range(_MOST_TOKENS):
+        if (at := data.find(_MARK, at)) < 0:
+            return False
+        at += len(_MARK)
+        if compare_digest(data[at : at + len(secret)], secret):
+            return True
+    return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -21,6 +22,22 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, theirs
 
 
+@pytest.fixture
+def peers() -> Iterator[ExitStack]:
+    """Closes the peers of strangers in the end."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def stranger(peers: ExitStack) -> socket.socket:
+    """A non-blocking connection over which nothing has come."""
+    ours, theirs = socket.socketpair()
+    peers.enter_context(theirs)
+    peers.enter_context(ours)
+    ours.setblocking(False)
+    return ours
+
+
 @pytest.mark.parametrize(
     ("secret", "sent", "passes"),
     [
@@ -32,6 +49,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         ("pass", b"", False),
         ("p\xe4ss", "token:p\xe4ss".encode(), True),
         (None, b"token:pass", False),
+        (None, b"", False),
     ],
 )
 def test_the_token_passes(
@@ -44,19 +62,28 @@ def test_the_token_passes(
         assert ours.recv(4096) == sent
 
 
-def test_a_peer_that_has_gone_does_not(pair: tuple[socket.socket, socket.socket]) -> None:
+@pytest.mark.parametrize("secret", ["pass", None])
+async def test_a_peer_that_has_gone_takes_no_place(
+    pair: tuple[socket.socket, socket.socket], secret: str | None
+) -> None:
     ours, theirs = pair
+    places, lane = Places(10), Lane(secret)
+    place = places.take("127.0.0.1", ours.close)
+    assert place is not None
+    assert not lane.admit(ours, place)
     theirs.close()
-    assert not Lane("pass").passes(ours)
-    ours.close()
-    assert not Lane("pass").passes(ours)
+    lane.serve(0, lambda connection, place: None)
+    assert places.taken == (0 if secret else 1)  # without a secret it has only to wait for its turn
+    with pytest.raises(ConnectionError):
+        lane.passes(ours)
+    lane.close()
 
 
-async def test_strangers_enter_in_order_without_those_who_have_gone() -> None:
+async def test_strangers_enter_in_order_without_those_who_have_gone(peers: ExitStack) -> None:
     places, lane, entered = Places(10), Lane("pass"), list[Place]()
     waiting = []
     for _ in range(4):
-        connection = socket.socket()
+        connection = stranger(peers)
         place = places.take("127.0.0.1", connection.close)
         assert place is not None
         assert not lane.admit(connection, place)
@@ -75,10 +102,10 @@ async def test_strangers_enter_in_order_without_those_who_have_gone() -> None:
     await asyncio.sleep(0)
 
 
-async def test_a_token_that_comes_later_passes_too(pair: tuple[socket.socket, socket.socket]) -> None:
+async def test_a_token_that_comes_later_passes_too(pair: tuple[socket.socket, socket.socket], peers: ExitStack) -> None:
     ours, theirs = pair
     places, lane, entered = Places(10), Lane("pass"), list[Place]()
-    first, second = socket.socket(), places.take("127.0.0.1", ours.close)
+    first, second = stranger(peers), places.take("127.0.0.1", ours.close)
     place = places.take("127.0.0.1", first.close)
     assert place is not None
     assert second is not None
