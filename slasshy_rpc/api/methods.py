@@ -151,15 +151,6 @@ class Api:
 
     # -- for the command line --------------------------------------------------------------------------------------
 
-    def add_request(
-        self, uris: Sequence[str], options: Mapping[str, Normal] | None = None, *, trusted: bool = False
-    ) -> str:
-        """Add the mirrors of one file with normalised options of their own; returns the GID. Raises RpcError.
-
-        ``trusted``: the person who started the process asks, so ``out`` may be any path.
-        """
-        return self._session.add(uris, options or {}, trusted=trusted).gid
-
     async def wait_idle(self) -> None:
         """Returns when nothing runs and nothing waits to."""
         await self._session.wait_idle()

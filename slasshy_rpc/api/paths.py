@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import islice
 
 from slasshy_rpc.disk.claims import hidden_on, is_record
+from slasshy_rpc.disk.layout import inside
 from slasshy_rpc.errors import RpcError
 from slasshy_rpc.options.kinds import Path, home
 from slasshy_rpc.options.table import TABLE
@@ -92,14 +93,14 @@ class PathPolicy:
         top = os.path.realpath(folder)
         path = os.path.join(folder, wanted)
         place = _resolve(name, path)
-        if not _inside(place, top):
+        if not inside(place, top):
             raise RpcError(f"The option '{name}' leads out of 'dir' over a symbolic link.")
         self._check_forbidden(name, path, place, options)
 
     def _check_place(self, name: str, path: str, options: OptionSet) -> None:
         place = _resolve(name, path)
         bounds = {"home": (self.home, self.root), "dir": (self.root,)}.get(self.policy)
-        if bounds is not None and not any(_inside(place, folder) for folder in bounds):
+        if bounds is not None and not any(inside(place, folder) for folder in bounds):
             raise RpcError(
                 f"The option '{name}' must stay within {' or '.join(bounds)} (rpc-path-policy={self.policy}); "
                 "start the server with rpc-secret, or another rpc-path-policy, to allow other places."
@@ -107,7 +108,7 @@ class PathPolicy:
         self._check_forbidden(name, path, place, options)
 
     def _check_forbidden(self, name: str, path: str, place: str, options: OptionSet) -> None:
-        if any(_inside(place, own) for own in server_files(options)):
+        if any(inside(place, own) for own in server_files(options)):
             raise RpcError(f"The option '{name}' must not name a file or folder of the server itself.")
         for hidden in hidden_on(path, place, self.home) - self.kept:
             raise RpcError(f"The option '{name}' must not lead into {hidden}, where programs keep their settings.")
@@ -133,7 +134,3 @@ def _names(values: Mapping[str, Normal | None]) -> Iterator[tuple[str, str]]:
             wanted = entry.partition("=")[2] if name == "index-out" else entry
             if wanted:
                 yield name, wanted
-
-
-def _inside(place: str, folder: str) -> bool:
-    return place == folder or place.startswith(folder.rstrip("/") + "/")

@@ -14,7 +14,7 @@ from copy import copy
 from dataclasses import dataclass
 
 from slasshy_rpc.disk.faults import printable
-from slasshy_rpc.disk.layout import CONTROL_SUFFIX
+from slasshy_rpc.disk.layout import CONTROL_SUFFIX, inside
 from slasshy_rpc.errors import DiskError, ErrorCode
 
 #: How the files that lie beside a download end: its control file, and that one while it is written.
@@ -109,9 +109,9 @@ class Claims:
         if is_record(path):
             raise _refusal(path, "the files that end like this are control files of other downloads")
         with self._lock:
-            around = [own for own in self._reserved if place.startswith(own.rstrip("/") + "/")]
+            around = [own for own in self._reserved if place != own and inside(place, own)]
         folder = os.path.realpath(fence.folder)
-        if not all(f"{folder}/".startswith(own.rstrip("/") + "/") for own in around):
+        if not all(inside(folder, own) for own in around):
             raise _refusal(path, "it would lie in a folder of the server itself")
         home = os.path.realpath(fence.home)
         for hidden in hidden_on(path, place, home) - hidden_on(fence.folder, folder, home):
@@ -121,13 +121,13 @@ class Claims:
 def lies_in(path: str, folder: str, *, links: bool) -> bool:
     """Whether ``path``, in its plainest spelling, is below the absolute ``folder``; with ``links`` these may lead out
     of it."""
-    if os.path.normpath(path) != path or not path.startswith(folder.rstrip("/") + "/"):
+    if os.path.normpath(path) != path or path == folder or not inside(path, folder):
         return False
     try:
         place = os.path.realpath(path)
     except ValueError:  # characters that no path has
         return False
-    return links or place.startswith(os.path.realpath(folder).rstrip("/") + "/")
+    return links or inside(place, os.path.realpath(folder))
 
 
 def is_record(name: str) -> bool:

@@ -25,6 +25,11 @@ def control_path(path: str) -> str:
     return path + CONTROL_SUFFIX
 
 
+def inside(path: str, folder: str) -> bool:
+    """Whether ``path`` is ``folder`` or something below it, by their letters; both absolute and plain."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
 def resolve(directory: str, name: str, *, trusted: bool, compat: bool = False) -> str:
     """The absolute path of ``name`` (``out``, or a name from plan/naming) in ``directory``.
 
@@ -65,14 +70,10 @@ def _contain(base: str, path: str, name: str) -> None:
     """Raise unless ``path`` is inside ``base``, by its letters and after its folders' links were followed."""
     if any(not character.isprintable() and character.isascii() for character in name):
         raise _refusal(name, "it contains control characters")
-    if not _inside(path, base):
+    if not inside(path, base):
         raise _refusal(name, f"it leads out of {printable(base)}")
-    if not _inside(os.path.realpath(os.path.dirname(path)), os.path.realpath(base)):
+    if not inside(os.path.realpath(os.path.dirname(path)), os.path.realpath(base)):
         raise _refusal(name, f"a symbolic link on its way leads out of {printable(base)}")
-
-
-def _inside(path: str, base: str) -> bool:
-    return path == base or path.startswith(base.rstrip("/") + "/")
 
 
 def _refusal(name: str, reason: str) -> DiskError:

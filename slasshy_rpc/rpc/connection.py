@@ -128,9 +128,8 @@ def _quiet_log() -> logging.Logger:
         cut_off = isinstance(error, RuntimeError) and "is closed" in str(error)  # what uvloop calls it
         if not cut_off and not isinstance(error, HttpProcessingError | ConnectionError):
             return True
-        log.debug(
-            "broken HTTP, or a peer that is gone: %s", type(error).__name__
-        )  # its text quotes the request, secrets included
+        # Not its text, which quotes the request, secrets included.
+        log.debug("broken HTTP, or a peer that is gone: %s", type(error).__name__)
         return False
 
     logger.addFilter(keep)

@@ -1,6 +1,6 @@
 """What the session tells about its Downloads so that they outlive the process, and who listens.
 
-Owns: the calls of a Store, the one that keeps nothing, and the one that turns each call into a note for the file.
+Owns: the calls of a Store, which keeps nothing, and the History that turns each of them into a note for the file.
 Never: waiting for a disk; every call returns at once.
 """
 
@@ -11,13 +11,11 @@ import contextlib
 import logging
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Protocol
 
 from slasshy_rpc.clock import wall
 from slasshy_rpc.errors import RpcError
@@ -39,8 +37,23 @@ MOST_RANK = 2.0**52
 Restore = Callable[[Iterable[tuple[Download, float]], Iterable[Download]], None]
 
 
-class Store(Protocol):
-    """Hears of every change that a restart must not undo. The order of what is queued is that of the ranks."""
+class Store:
+    """Hears of every change that a restart must not undo. The order of what is queued is that of the ranks.
+
+    This one keeps nothing.
+    """
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits to be written that more changes should wait for ``room``."""
+        return False
+
+    async def room(self) -> None:
+        """Returns when it is not crowded, or has nowhere to write to."""
+
+    async def page(self, offset: int, number: int) -> list[tuple[Download, int]]:
+        """Results from ``offset`` on, newest first, each with its end in seconds since 1970. Raises RpcError."""
+        raise RpcError("No history is kept here; --history=true turns it on.")
 
     def queued(self, download: Download, rank: float, path: str = "") -> None:
         """It is in the queue, as a new one or again. ``path`` is what it has in Claims."""
@@ -67,53 +80,6 @@ class Store(Protocol):
         """Those that are queued have the ranks 1, 2, 3 … now, in the same order: all but ``newcomer``, which is about
         to be queued, or in another place."""
 
-    @property
-    def crowded(self) -> bool:
-        """Whether so much waits to be written that more changes should wait for ``room``."""
-
-    async def room(self) -> None:
-        """Returns when it is not crowded, or has nowhere to write to."""
-
-    async def page(self, offset: int, number: int) -> list[tuple[Download, int]]:
-        """Results from ``offset`` on, newest first, each with its end in seconds since 1970. Raises RpcError."""
-
-
-class NoStore:
-    """Keeps nothing."""
-
-    crowded = False
-
-    def queued(self, download: Download, rank: float, path: str = "") -> None:
-        """Nothing happens; the same below."""
-
-    def restated(self, download: Download) -> None:
-        """."""
-
-    def changed(self, download: Download, path: str) -> None:
-        """."""
-
-    def removed(self, download: Download) -> None:
-        """."""
-
-    def ended(self, download: Download) -> None:
-        """."""
-
-    def forgot(self, download: Download) -> None:
-        """."""
-
-    def forgot_all(self) -> None:
-        """."""
-
-    def renumbered(self, newcomer: Download) -> None:
-        """."""
-
-    async def room(self) -> None:
-        """."""
-
-    async def page(self, offset: int, number: int) -> list[tuple[Download, int]]:
-        """Always an RpcError."""
-        raise RpcError("No history is kept here; --history=true turns it on.")
-
 
 @dataclass(slots=True)
 class Remembered:
@@ -127,7 +93,7 @@ class Remembered:
     settled: set[str] = field(default_factory=set)
 
 
-class History:
+class History(Store):
     """The Store that writes to the history in ``folder``. ``options`` is the global set."""
 
     def __init__(self, folder: Path, options: OptionSet) -> None:
@@ -136,8 +102,8 @@ class History:
         self._starts = count(1)
         self._room = asyncio.Event()
         self._whole = True  # all that the session restored is in the file
-        self._most = options.integer("history-count")
-        self._file = HistoryFile(folder, self._row, days=options.integer("history-days"), count=self._most)
+        days, most = options.integer("history-days"), options.integer("history-count")
+        self._file = HistoryFile(folder, self._row, days=days, count=most)
 
     # -- start and end ---------------------------------------------------------------------------------------------
 
@@ -150,11 +116,13 @@ class History:
         found = Remembered()
         reader = Reader(self._options)
 
-        def visit(entries: Iterator[EntryRow], results: Iterator[ResultRow]) -> None:
-            restore(self._unfinished(reader, entries, found), self._newest(reader, results, found))
+        def visit(entries: Iterator[EntryRow], results: Iterator[ResultRow], settled: Iterator[tuple[str]]) -> None:
+            found.settled.update(gid for (gid,) in settled)
+            ended = (_result(reader, gid, text) for gid, _, text in results)
+            restore(self._unfinished(reader, entries, found), (one for one in ended if one is not None))
 
         try:
-            self._whole = self._file.read(visit, self._most)
+            self._whole = self._file.read(visit, self._options.integer("max-download-result"))
         except (OSError, sqlite3.Error) as error:
             log.error("The history can neither be read nor begun anew at present: %s", error)
             self._whole = False
@@ -288,17 +256,6 @@ class History:
             self.queued(download, rank, path)
             yield download, rank
             del were_active[0]
-
-    def _newest(self, reader: Reader, rows: Iterator[ResultRow], found: Remembered) -> Iterator[Download]:
-        """As many as max-download-result asks for, oldest first."""
-        newest: deque[Download] = deque(maxlen=self._options.integer("max-download-result"))
-        for gid, _, text in rows:
-            ended = _result(reader, gid, text)
-            if ended is not None:
-                newest.append(ended)
-                if ended.status is not Status.ERROR:
-                    found.settled.add(gid)
-        yield from newest
 
 
 def _result(reader: Reader, gid: str, text: str) -> Download | None:

@@ -26,7 +26,7 @@ from slasshy_rpc.session import gid, halt
 from slasshy_rpc.session.download import Download, Ending, Family, Intent, Run, place
 from slasshy_rpc.session.events import Events
 from slasshy_rpc.session.export import Kept
-from slasshy_rpc.session.history import NoStore, Store
+from slasshy_rpc.session.history import Store
 from slasshy_rpc.session.queue import Queue, Whence
 from slasshy_rpc.session.request import made, protocol_for
 from slasshy_rpc.session.results import Results, verdict
@@ -68,7 +68,7 @@ class Session:
     ) -> None:
         self.options = options
         self.events = Events()
-        self.store = store or NoStore()
+        self.store = store or Store()
         self.queue = Queue(self.store.renumbered)
         self.results = Results()
         self.claims = Claims(reserved)

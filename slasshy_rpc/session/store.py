@@ -113,8 +113,8 @@ _ABOUT_RESULTS = (Kind.END, Kind.FORGET, Kind.FORGET_ALL)
 EntryRow = tuple[str, str, float, str]
 #: gid, seconds since 1970, JSON text.
 ResultRow = tuple[str, int, str]
-#: Takes the entries and the results as they are read.
-Visit = Callable[[Iterator[EntryRow], Iterator[ResultRow]], None]
+#: Takes the entries, the newest results, and the GIDs of all results that did not fail, as they are read.
+Visit = Callable[[Iterator[EntryRow], Iterator[ResultRow], Iterator[tuple[str]]], None]
 
 
 class HistoryFile:
@@ -170,8 +170,8 @@ class HistoryFile:
             self._db = self._opened()
 
     def read(self, visit: Visit, results: int) -> bool:
-        """Call ``visit`` with what there is: the unfinished in their order, those that ran at the front; and the newest
-        ``results`` finished ones, oldest first.
+        """Call ``visit`` with what there is: the unfinished in their order, those that ran at the front; the newest
+        ``results`` finished ones, oldest first; and which of all finished ones did not fail.
 
         A file that cannot be read to its end is moved aside, as it is; False says so. Raises OSError and sqlite3.Error
         where there can be no new one.
@@ -185,7 +185,11 @@ class HistoryFile:
                 "SELECT gid, ended, data FROM (SELECT * FROM results ORDER BY seq DESC LIMIT ?) ORDER BY seq",
                 (results,),
             )
-            visit(entries, ended)
+            settled = self._ready().execute(
+                "SELECT gid FROM results"
+                " WHERE CASE WHEN json_valid(data) THEN json_extract(data, '$.status') END <> 'error'"
+            )
+            visit(entries, ended, settled)
         except sqlite3.Error as error:
             self._move_aside(str(error))
             self._db = self._opened()

@@ -277,7 +277,7 @@ async def test_change_uri_with_what_nobody_serves_leaves_a_running_one_alone(
 async def test_who_adds_a_uri_may_name_the_file_and_so_is_not_trusted(
     stage: Stage, out: dict[str, str], trusted: bool
 ) -> None:
-    gid = stage.api.add_request([URI], out, trusted=True)
+    gid = stage.session.add([URI], out, trusted=True).gid
     await stage.call("changeUri", gid, 1, [URI], [])
     assert stage.session.find(gid).request.trusted
     await stage.call("changeUri", gid, 1, [], ["http://127.0.0.1/b"])

@@ -186,7 +186,7 @@ async def test_paths_are_checked_wherever_options_come_in(tmp_path: Path, stage:
 
 
 async def test_rows_for_the_console(stage: Stage) -> None:
-    gid = stage.api.add_request([URI], {"out": "x"}, trusted=True)
+    gid = stage.session.add([URI], {"out": "x"}, trusted=True).gid
     await turns()
     (row,) = stage.api.rows()
     assert (row.gid, row.status, row.snapshot) == (gid, Status.ACTIVE, stage.job(gid).snapshot())

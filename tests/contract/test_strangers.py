@@ -31,7 +31,7 @@ async def test_files_that_are_set_over_rpc_are_reserved_from_then_on(stage: Stag
 
 async def test_a_place_that_a_caller_chose_is_not_the_users(stage: Stage) -> None:
     for changed, trusted in (({"split": "2"}, True), ({"dir": "/x"}, False), ({"out": "x"}, False)):
-        gid = stage.api.add_request([URI], trusted=True)
+        gid = stage.session.add([URI], {}, trusted=True).gid
         await stage.call("changeOption", gid, changed)
         assert stage.session.find(gid).request.trusted is trusted
 

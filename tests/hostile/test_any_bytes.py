@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.fake_api import Served, serving
-from tests.support.rpc_wire import Wire, head, post
+from tests.support.rpc_wire import Wire, handshake, post
 
 GOOD = {"id": 1, "method": "test.echo", "params": ["token:s"]}
 LINES = st.sampled_from(
@@ -36,14 +36,7 @@ FRAMES = st.builds(
     st.integers(0, 255),
     st.binary(max_size=20),
 )
-HANDSHAKE = head(
-    "GET",
-    "/jsonrpc",
-    "Upgrade: websocket",
-    "Connection: Upgrade",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-)
+HANDSHAKE = handshake()
 
 
 async def said(server: Served, data: bytes) -> bytes:

@@ -16,7 +16,7 @@ from tests.hostile.conftest import SECRET, Watch, settings, sound
 from tests.support.certs import Certificates
 from tests.support.fake_api import serving
 from tests.support.process import Server
-from tests.support.rpc_wire import Wire, head
+from tests.support.rpc_wire import Wire, handshake, head
 
 #: More than there are places.
 PEERS = 600
@@ -24,15 +24,7 @@ PEERS = 600
 SECONDS = 0.8
 BATCH = json.dumps([{"id": 1, "method": "system.listMethods"}] * 600).encode()
 
-HANDSHAKE = head(
-    "GET",
-    "/jsonrpc",
-    "Upgrade: websocket",
-    "Connection: Upgrade",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    "Origin: https://evil.example",
-)
+HANDSHAKE = handshake("Origin: https://evil.example")
 
 #: What is said at once, and what follows it byte by byte.
 PEERS_KINDS = [

@@ -81,6 +81,12 @@ def head(method: str, path: str, *lines: str, host: str = "127.0.0.1") -> bytes:
     return "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode()
 
 
+def handshake(*extra: str, path: str = "/jsonrpc") -> bytes:
+    """The request that asks for a WebSocket, with ``extra`` header lines."""
+    lines = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {_KEY}")
+    return head("GET", path, *lines, *extra)
+
+
 async def post(host: str, port: int, body: bytes | object, *extra: str, path: str = "/jsonrpc") -> Reply:
     """One POST on a connection of its own; ``closed`` tells whether the server hung up after it at once."""
     async with Wire(host, port) as wire:
@@ -94,8 +100,7 @@ class Socket(Wire):
 
     async def open(self, *extra: str, path: str = "/jsonrpc") -> Reply:
         """Shake hands with ``extra`` header lines; the server's response, 101 when it agreed."""
-        lines = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {_KEY}")
-        await self.send(head("GET", path, *lines, *extra))
+        await self.send(handshake(*extra, path=path))
         return await self.reply()
 
     async def frame(self, payload: bytes, opcode: int = 1) -> None:

@@ -39,6 +39,23 @@ class Life:
         await asyncio.to_thread(self.history.close)
 
 
+class FullDisk:
+    """Takes nothing while it is ``full``; counts the ``tries``."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full = True
+        self.tries = 0
+        write = HistoryFile._write
+
+        def may_write(file: HistoryFile, batch: list[store_module.Note]) -> None:
+            self.tries += 1
+            if self.full:
+                raise sqlite3.OperationalError("database or disk is full")
+            write(file, batch)
+
+        monkeypatch.setattr(HistoryFile, "_write", may_write)
+
+
 async def test_who_adds_faster_than_the_disk_writes_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history_module, "CROWD", 10)
     life = Life(tmp_path)
@@ -58,19 +75,10 @@ async def test_who_adds_faster_than_the_disk_writes_waits(tmp_path: Path, monkey
 async def test_nobody_waits_for_a_disk_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history_module, "CROWD", 10)
     monkeypatch.setattr(store_module, "RETRY", 0.01)
-    life = Life(tmp_path)
-    full = [True]
-
-    def write(file: HistoryFile, batch: list[store_module.Note], into: object = HistoryFile._write) -> None:
-        if full[0]:
-            raise sqlite3.OperationalError("database or disk is full")
-        assert callable(into)
-        into(file, batch)
-
-    monkeypatch.setattr(HistoryFile, "_write", write)
+    life, disk = Life(tmp_path), FullDisk(monkeypatch)
     life.go()
     gids = [await asyncio.wait_for(life.stage.call("addUri", ["http://127.0.0.1/f"]), 10) for _ in range(30)]
-    full[0] = False
+    disk.full = False
     await until(lambda: not life.history._file.behind)
     await life.end()
     assert Life(tmp_path).gids() == gids
@@ -110,13 +118,13 @@ async def test_what_could_be_read_of_a_damaged_file_is_in_the_new_one(
     read = HistoryFile.read
 
     def half(file: HistoryFile, visit: Visit, results: int) -> bool:
-        def torn(entries: Iterator[EntryRow], ended: Iterator[ResultRow]) -> None:
+        def torn(entries: Iterator[EntryRow], ended: Iterator[ResultRow], settled: Iterator[tuple[str]]) -> None:
             def first() -> Iterator[EntryRow]:
                 yield next(entries)
                 yield next(entries)
                 raise damage
 
-            visit(first(), ended)
+            visit(first(), ended, settled)
 
         return read(file, torn, results)
 

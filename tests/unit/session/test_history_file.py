@@ -17,7 +17,7 @@ from slasshy_rpc.session.queue import Whence
 from slasshy_rpc.session.store import NAME, HistoryFile, Note
 from slasshy_rpc.values import Status
 from tests.support.fake_protocol import until
-from tests.unit.session.test_history import Life
+from tests.unit.session.test_history import FullDisk, Life
 
 
 @pytest.fixture(autouse=True)
@@ -121,24 +121,15 @@ async def test_a_disk_that_spoils_every_file_does_not_fill_up(tmp_path: Path, mo
 
 async def test_a_caller_who_has_gone_costs_no_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     life = Life(tmp_path)
-    full, tries, write = True, 0, HistoryFile._write
-
-    def may_write(file: HistoryFile, batch: list[Note]) -> None:
-        nonlocal tries
-        tries += 1
-        if full:
-            raise sqlite3.OperationalError("database or disk is full")
-        write(file, batch)
-
-    monkeypatch.setattr(HistoryFile, "_write", may_write)
+    disk = FullDisk(monkeypatch)
     gids = [await life.stage.add() for _ in range(3)]
     asking = asyncio.ensure_future(committed(life))
     await asyncio.sleep(0)
     asking.cancel()
     await asyncio.sleep(0)
     life.go()
-    await until(lambda: tries > 2)
-    full = False
+    await until(lambda: disk.tries > 2)
+    disk.full = False
     await until(lambda: not life.history._file.behind)
     await life.end()
     assert Life(tmp_path).gids() == gids
@@ -153,20 +144,11 @@ async def test_removed_results_stay_removed_whatever_is_dropped(
     life.session.start()
     await life.stage.end(await life.stage.add())
     await committed(life)
-    full, tries, write = True, 0, HistoryFile._write
-
-    def may_write(file: HistoryFile, batch: list[Note]) -> None:
-        nonlocal tries
-        tries += 1
-        if full:
-            raise sqlite3.OperationalError("database or disk is full")
-        write(file, batch)
-
-    monkeypatch.setattr(HistoryFile, "_write", may_write)
+    disk = FullDisk(monkeypatch)
     await life.stage.call("purgeDownloadResult")
     gids = [await life.stage.add(pause="true") for _ in range(30)]
-    await until(lambda: tries > 5)
-    full = False
+    await until(lambda: disk.tries > 5)
+    disk.full = False
     await until(lambda: not life.history._file.behind)
     assert await life.stage.call("slasshy.getHistory", 0, 9) == []
     await life.end()

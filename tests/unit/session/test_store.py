@@ -375,3 +375,23 @@ async def test_global_options_and_the_folder_are_those_it_was_added_under(tmp_pa
         assert "max-concurrent-downloads" not in life.stage.session.find(changed).options.own()
         assert (life.stage.session.find(plain).options.layer is Layer.OWN) is (folder == "/third")
         await life.end()
+
+
+async def test_all_that_did_not_fail_are_settled_also_those_that_are_not_listed(tmp_path: Path) -> None:
+    given = options(max_download_result="1")
+    life = Life(tmp_path, given)
+    gids = []
+    for error in (None, DownloadError("no"), None, None):
+        gids.append(await life.stage.add())
+        await life.stage.end(gids[-1], error)
+    await life.end()
+    db = sqlite3.connect(tmp_path / NAME)
+    db.execute("INSERT INTO results (gid, ended, data) VALUES ('00000000000000ff', 9999999999, '{')")
+    db.commit()
+    db.close()
+    history, listed = History(tmp_path, given), list[str]()
+    history.open()
+    found = history.load(lambda unfinished, results: listed.extend(one.gid for one in results))
+    history.close()
+    assert found.settled == {gids[0], gids[2], gids[3]}
+    assert listed == []  # the newest one is the row that nobody can read
