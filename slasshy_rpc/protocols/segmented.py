@@ -18,30 +18,27 @@ from slasshy_rpc import _engine, clock
 from slasshy_rpc.disk import layout
 from slasshy_rpc.disk.checksum import digest_file
 from slasshy_rpc.disk.existing import Action
-from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode, Retry, SourceError
+from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode, SourceError
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.plan import naming
 from slasshy_rpc.plan.ranges import Ranges
 from slasshy_rpc.plan.record import Cadence
-from slasshy_rpc.plan.retry import pause
 from slasshy_rpc.plan.segments import SegmentMap
-from slasshy_rpc.plan.sources import Source, choose
+from slasshy_rpc.plan.sources import Source
 from slasshy_rpc.protocols.base import Outcome, Workplace
-from slasshy_rpc.protocols.connection import transfer_error
-from slasshy_rpc.protocols.crew import Crew, Limits, too_slow
+from slasshy_rpc.protocols.crew import Crew, Limits
+from slasshy_rpc.protocols.inspection import NO_URI, Inspection
 from slasshy_rpc.protocols.localfile import FileRules, LocalFile, foresee
 from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, Openings, RangeRefused, SourceChanged
 from slasshy_rpc.protocols.portrait import Look, Portrait
+from slasshy_rpc.protocols.stream import Stream
 from slasshy_rpc.values import ServerView, Snapshot
 
 log = logging.getLogger(__name__)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-#: What there is to say when no Source can go on.
-NO_URI = "No URI available."
 
 _NO_PLACE = (ErrorCode.FILE_EXISTS, ErrorCode.RENAMING_FAILED)
 
@@ -80,16 +77,14 @@ class SegmentedJob:
         self._sources = sources
         self._pace = _engine.Pace(plan.rate, place.pace)
         self._crew = Crew(self._opener, receiver, sources, plan.limits, self._pace, place.pace)
+        self._inspection = Inspection(self._opener, sources, plan.limits, plan.not_found_limit)
+        self._stream = Stream(self._inspection, receiver, sources, plan.limits, self._pace, self._crew.speed)
         self._file: LocalFile | None = None
         self._begun = place.claims.path_of(place.gid)  # what an earlier Job of this Download was writing
         self._path = self._begun or (self._wish(plan.out) if plan.out else "")
         self._length: int | None = None
-        self._stream: _engine.Transfer | None = None
-        self._came = 0  # over a stream of unknown length, until it was paused
         self._verified: int | None = None
         self._cancelled = False
-        self._not_found = 0
-        self._slow: DownloadError | None = None
         self._resumed = False
         self._portrait = Portrait()
 
@@ -123,7 +118,7 @@ class SegmentedJob:
         piece = self._file.piece_length if self._file else self._plan.file.piece_length
         look = Look(
             length,
-            self._stream.position if self._stream else received or self._came,
+            received or self._stream.received,
             int(self._crew.speed.rate()),
             connected or sum(source.connections for source in self._sources),
             piece,
@@ -135,7 +130,7 @@ class SegmentedJob:
 
     def servers(self) -> tuple[ServerView, ...]:
         """See ``Job.servers``; a body of unknown length comes over one without a crew."""
-        if self._stream is not None:
+        if self._stream.running:
             speed = int(self._crew.speed.rate())
             return tuple(ServerView(s.uri, s.current or s.uri, speed) for s in self._sources if s.connections)
         return tuple(
@@ -158,8 +153,7 @@ class SegmentedJob:
             if uri not in kept:
                 self._opener.withdraw(source)
                 self._crew.withdraw(source)
-                if self._stream is not None and source.connections:
-                    self._stream.cancel()
+                self._stream.withdraw(source)
             elif not lines.has_failed(uri):
                 source.fault = None
         self._sources += [Source.of(uri, lines) for uri in uris if uri not in known]
@@ -189,7 +183,8 @@ class SegmentedJob:
                 self._crew.ledger = SegmentMap(facts.length or 0)  # aria2 shows a map from here on
             raise
         if facts.length is None:
-            await self._bring_stream(arrival, source, file)
+            facts, self._length = await self._stream.bring(arrival, source, file, lambda: self._off_loop(file.empty))
+            await self._finish(file, facts, self._length)
             return
         ledger = SegmentMap(facts.length, file.done)
         self._resumed = ledger.done.total > 0
@@ -214,43 +209,8 @@ class SegmentedJob:
             start, end = gap
             part = max(self._plan.limits.min_split_size, (end - start) // self._plan.limits.connections)
             with contextlib.suppress(RangeRefused):
-                return await self._open_first(start, min(start + part, end) if end else None)
-        return await self._open_first(0, None)
-
-    async def _open_first(self, start: int, end: int | None) -> tuple[Arrival, Source]:
-        tries: dict[Source, int] = {}
-        failed: Source | None = None
-        while True:
-            source = choose(self._sources, self._plan.limits.per_host, failed)
-            if source is None:
-                fault = next((s.fault for s in reversed(self._sources) if s.fault), SourceError(NO_URI))
-                raise fault.with_traceback(None)
-            source.join()
-            try:
-                return await self._opener.open(source, start, end), source
-            except RangeRefused:
-                raise
-            except DownloadError as error:
-                tries[source] = tries.get(source, 0) + 1
-                wait = self._patience(error, tries[source])
-                if wait is None:
-                    source.fail(error)
-                failed = source
-            finally:
-                source.leave()
-            await asyncio.sleep(wait or 0)
-
-    def _patience(self, error: DownloadError, tries: int) -> float | None:
-        """Seconds before the Source is asked again, None if it is not; raises what ends the download."""
-        if error.retry is Retry.NEVER:
-            raise error
-        if error.code == ErrorCode.NOT_FOUND and self._plan.not_found_limit:
-            self._not_found += 1
-            if self._not_found >= self._plan.not_found_limit:
-                text = f"Reached max-file-not-found count={self._not_found}"
-                raise SourceError(text, ErrorCode.MAX_FILE_NOT_FOUND) from error
-            error = SourceError(str(error), error.code, Retry.SAME_SOURCE)
-        return pause(self._plan.limits.retry, error, tries)
+                return await self._inspection.first(start, min(start + part, end) if end else None)
+        return await self._inspection.first(0, None)
 
     async def _prepare(self, facts: Facts) -> LocalFile:
         """Take the path and open the file there; a Job that is cancelled meanwhile has it to suspend."""
@@ -300,56 +260,6 @@ class SegmentedJob:
             over.set()
             await _outlast(saving)
             saving.result()
-
-    async def _bring_stream(self, arrival: Arrival, source: Source, file: LocalFile) -> None:
-        """A body of unknown length: one stream from the start, which cannot be continued."""
-        tries = 0
-        while True:
-            if source.withdrawn:  # while the file was made ready
-                arrival.channel.close()
-                arrival, source = await self._open_first(0, None)
-                continue
-            transfer, ended = self._receiver.start(
-                arrival.channel, file.fd, 0, _engine.UNBOUNDED, pace=self._pace, timeout=self._plan.limits.timeout
-            )
-            self._stream = transfer
-            source.join()
-            watching = asyncio.create_task(self._watch(transfer))
-            try:
-                await self._receiver.settle(transfer, ended)
-            except asyncio.CancelledError:
-                self._came = transfer.position
-                raise
-            finally:
-                watching.cancel()
-                arrival.channel.close()
-                self._stream = None
-                source.leave()
-            if transfer.reason == _engine.COMPLETE:
-                self._length = transfer.position
-                await self._finish(file, arrival.facts, transfer.position)
-                return
-            error = self._slow or transfer_error(transfer, file.path)
-            tries, self._slow = tries + 1, None
-            wait = self._patience(error, tries) if source in self._sources else None
-            if wait is None:
-                source.fail(error)
-                tries = 0
-            await asyncio.sleep(wait or 0)
-            arrival, source = await self._open_first(0, None)
-            await self._off_loop(file.empty)
-
-    async def _watch(self, transfer: _engine.Transfer) -> None:
-        """Take the speed of a stream, and stop one that is below lowest-speed-limit."""
-        began = clock.monotonic()
-        while True:
-            now, speed = clock.monotonic(), self._crew.speed
-            speed.note(now, transfer.position)
-            self._slow = too_slow(self._plan.limits, now - began, speed.rate())
-            if self._slow is not None:
-                transfer.cancel()
-                return
-            await asyncio.sleep(0.25)
 
     async def _keep_records(self, file: LocalFile, over: asyncio.Event) -> None:
         """Save the control file again and again; a save that takes long makes the next one wait as long.
