@@ -41,7 +41,7 @@ class Door:
         self,
         places: Places,
         lane: Lane,
-        inside: Callable[[Place], asyncio.Protocol],
+        inside: Callable[[Place], asyncio.BaseProtocol],
         context: ssl.SSLContext | None = None,
     ) -> None:
         self._places = places

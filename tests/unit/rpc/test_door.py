@@ -11,6 +11,7 @@ import uvloop
 from slasshy_rpc.rpc.door import Door
 from slasshy_rpc.rpc.lane import Lane
 from slasshy_rpc.rpc.places import Place, Places
+from tests.support.fake_protocol import until
 
 PLACES = 4
 
@@ -35,7 +36,7 @@ class Inside(asyncio.Protocol):
 
 
 def test_who_is_cut_off_on_his_way_in_is_not_kept() -> None:
-    """Newcomers cut off those who came in the same turn of the loop; nothing of them stays. The loop is the server's."""
+    """Newcomers cut off those who came in the same turn of the server's own kind of loop; nothing of them stays."""
     Inside.now = Inside.ever = 0
 
     async def crowd() -> None:
@@ -48,13 +49,9 @@ def test_who_is_cut_off_on_his_way_in_is_not_kept() -> None:
                 peer = stack.enter_context(socket.create_connection(sock.getsockname()))
                 peer.sendall(b"token:secret")
             door.open(sock)
-            async with asyncio.timeout(10):
-                while Inside.ever < 100 or Inside.now > PLACES:
-                    await asyncio.sleep(0.001)
+            await until(lambda: Inside.ever == 100 and Inside.now <= PLACES)
             assert places.taken == Inside.now == PLACES
             await door.close()
-        async with asyncio.timeout(10):
-            while Inside.now or places.taken:
-                await asyncio.sleep(0.001)
+        await until(lambda: not Inside.now and not places.taken)
 
     uvloop.run(crowd())
