@@ -29,7 +29,7 @@ from slasshy_rpc.cli.arguments import Invocation, Mode
 from slasshy_rpc.cli.background import detach, until_gone
 from slasshy_rpc.cli.readout import Readout
 from slasshy_rpc.disk import livemap
-from slasshy_rpc.errors import DiskError, UsageError
+from slasshy_rpc.errors import DiskError, OptionError, UsageError
 from slasshy_rpc.intake import Intake
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.net.receive import Receiver
@@ -39,6 +39,7 @@ from slasshy_rpc.protocols.web import Web
 from slasshy_rpc.session.download import Download
 from slasshy_rpc.session.history import History
 from slasshy_rpc.session.session import Session
+from slasshy_rpc.values import NOTICE
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class App:
             pace = Pace(self._options.integer("max-overall-download-limit"))
             cookies = Cookies()
             if jar := self._options.text("load-cookies"):
-                cookies.load(jar)
+                self._load_cookies(cookies, jar)
             session = Session(
                 self._options,
                 [Web(receiver, cookies)],
@@ -139,8 +140,9 @@ class App:
             readout = Readout(self._options, api.rows)
             failed = await self._serve(session, api, readout, owners)
             _save_cookies(cookies, session.options.text("save-cookies"))
-            if self._start.mode is Mode.ONE_SHOT or self._start.compat:
-                readout.results(api.result_rows(), session.options.text("download-result") or "default")
+            rows = api.result_rows()
+            if rows if self._start.mode is Mode.ONE_SHOT else self._start.compat:
+                readout.results(rows, session.options.text("download-result") or "default")
             return api.exit_code() or failed
         finally:
             receiver.close()
@@ -169,10 +171,16 @@ class App:
             session.events.subscribe(hooks)  # before RPC: commands come before notifications, as in aria2
             # Before RPC opens: an early saveSession must not write a file without them.
             failed = await self._add_entries(session)
+            if not self._start.rpc and not session.queue:
+                if not self._options.flag("quiet"):
+                    print("No files to download.")
+                return failed
+            if self._start.compat or self._start.mode is Mode.ONE_SHOT:
+                log.log(NOTICE, "Downloading %d item(s)", len(session.queue))
             session.recall(owners)
             if self._start.rpc:
                 await self._open_rpc(api, stack)
-            session.events.subscribe(Announcer(api.row))
+            session.events.subscribe(Announcer(api.row, compat=self._start.compat))
             session.start()
             if self._started is not None:
                 self._started()
@@ -202,10 +210,10 @@ class App:
         addresses = await server.start()
         stack.push_async_callback(server.stop)
         places = " and ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses)
-        log.log(logs.NOTICE, "RPC: listening on %s", places)
+        log.log(NOTICE, "RPC: listening on %s", places)
         if not self._start.compat:
             for text in way_in(self._options):
-                log.log(logs.NOTICE, text)  # with line breaks of its own
+                log.log(NOTICE, text)  # with line breaks of its own
 
     async def _add_entries(self, session: Session) -> int:
         """Queue what the command line and the input file name; returns the exit code that refusals call for."""
@@ -218,7 +226,7 @@ class App:
         """End in good order when the process that stop-with-process names has ended."""
         if pid is not None:
             await until_gone(int(pid))
-            log.log(logs.NOTICE, "Process %s has ended, and so does this one.", pid)
+            log.log(NOTICE, "Process %s has ended, and so does this one.", pid)
             self._halt(False)
 
     @property
@@ -238,6 +246,15 @@ class App:
             log.error("There is no history: %s cannot be used (%s).", state, error)
             return None
         return history
+
+    def _load_cookies(self, cookies: Cookies, path: str) -> None:
+        """Raises OptionError if that cannot be done; in compat it is only said, as by aria2."""
+        try:
+            cookies.load(path)
+        except OptionError as error:
+            if not self._start.compat:
+                raise
+            log.error("%s", error)
 
     @staticmethod
     async def _first(*waits: Coroutine[Any, Any, Any]) -> None:

@@ -69,21 +69,26 @@ class RpcError(SlasshyError):
 
 
 class OptionError(SlasshyError):
-    """An option with a bad name or value. ``name`` is without dashes."""
+    """An option with a bad name or value. ``name`` is without dashes, ``place`` where it stands, if in a file."""
 
     code = ErrorCode.OPTION
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(reason)
+    def __init__(self, name: str, reason: str, place: str = "") -> None:
+        super().__init__(f"{reason} ({place})" if place else reason)
         self.name = name
+        self.place = place
 
 
 class UsageError(SlasshyError):
-    """A command line or a start-up state that cannot work; ends the process with ``code``."""
+    """A command line or a start-up state that cannot work; ends the process with ``code``.
 
-    def __init__(self, message: str, code: int = ErrorCode.UNKNOWN) -> None:
+    ``usage``: it helps to be reminded how the command is called.
+    """
+
+    def __init__(self, message: str, code: int = ErrorCode.UNKNOWN, *, usage: bool = False) -> None:
         super().__init__(message)
         self.code = code
+        self.usage = usage
 
 
 class DownloadError(SlasshyError):

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from functools import cached_property
 
 from slasshy_rpc.cli.arguments import awaited_protocol
-from slasshy_rpc.errors import ErrorCode, RpcError
+from slasshy_rpc.errors import ErrorCode, RpcError, UsageError
 from slasshy_rpc.net.address import redact
 from slasshy_rpc.options.files import Entry
 from slasshy_rpc.protocols.base import Request
 from slasshy_rpc.session.download import Download, place
+from slasshy_rpc.session.expand import expand_all
 from slasshy_rpc.session.gid import GidRefused, normalised
 from slasshy_rpc.session.session import Session
 from slasshy_rpc.session.uris import usable
@@ -44,10 +45,10 @@ class Intake:
         """Queue what the command line names; returns the exit code that refusals call for.
 
         What the history has unfinished goes on, were it paused: the user asks for it once more. What it has finished,
-        with the same GID, is begun anew.
+        with the same GID, is begun anew. Raises UsageError in compat, where a refusal ends the start.
         """
         failed = 0
-        for entry in entries:
+        for entry in self._apart(entries):
             if (known := self._unfinished(entry)) is not None:
                 if known.status is Status.PAUSED and entry.options.get("pause") != "true":
                     self._session.unpause(known)
@@ -56,6 +57,8 @@ class Intake:
             try:
                 self._session.add(entry.uris, entry.options, trusted=True)
             except RpcError as error:
+                if self._session.options.flag("compat"):
+                    raise UsageError(_refusal(entry, error)) from error
                 log.error("%s %s", error, _named(entry))
                 failed = ErrorCode.UNKNOWN
         return failed
@@ -66,7 +69,7 @@ class Intake:
         What had failed is begun anew, as by aria2. ``trusted`` as in Request.
         """
         failed = 0
-        for entry in entries:
+        for entry in self._apart(entries):
             if _gid(entry) in self._settled or self._unfinished(entry) is not None:
                 continue
             self._begin_anew(entry)
@@ -76,6 +79,16 @@ class Intake:
                 failed = self._pass_over(entry, error) or failed
             await self._session.store.room()
         return failed
+
+    def _apart(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """The entries themselves; with force-sequential one for each of their URIs (aria2 manual)."""
+        options = self._session.options
+        for entry in entries:
+            if not options.flag("force-sequential"):
+                yield entry
+                continue
+            for uri in expanded(entry.uris) if options.flag("parameterized-uri") else entry.uris:
+                yield Entry((uri,), dict(entry.options))
 
     def _unfinished(self, entry: Entry) -> Download | None:
         """The restored Download that ``entry`` means: by its GID, or without one by URIs and place, one for each."""
@@ -128,6 +141,20 @@ def _gid(entry: Entry) -> str | None:
 
 def _key(request: Request) -> _Key:
     return request.uris, place(request.options)
+
+
+def expanded(uris: Sequence[str]) -> Sequence[str]:
+    """What parameterized URIs stand for; they stay as they are if they are none, to be refused one by one."""
+    try:
+        return expand_all(uris)
+    except RpcError:
+        return uris
+
+
+def _refusal(entry: Entry, error: RpcError) -> str:
+    """What is said of an entry of the command line that cannot be added, in aria2's words where scripts know them."""
+    bad = next((uri for uri in entry.uris if not usable((uri,))), None)
+    return f"Unrecognized URI or unsupported protocol: {bad}" if bad and not _gid(entry) else str(error)
 
 
 def _named(entry: Entry) -> str:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+#: The log level of what everybody should see, between INFO and WARNING (aria2's console default).
+NOTICE = 25
+
 
 class Status(enum.Enum):
     """The life of a Download; the values are aria2's ``status`` strings."""

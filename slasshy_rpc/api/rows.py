@@ -6,9 +6,10 @@ Owns: the shape that the readout and the table of results are printed from. Neve
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slasshy_rpc.net.address import redact
+from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.session.download import Download
 from slasshy_rpc.values import Snapshot, Status
 
@@ -42,4 +43,18 @@ def row(download: Download) -> Row:
     average = int(snapshot.completed_length / seconds) if seconds > 0 else None
     status = download.status if download.stopped else Status.ACTIVE
     uri = redact(download.request.uris[0]) if download.request.uris else ""
+    if download.options.flag("compat"):
+        snapshot = _as_given(snapshot, download.options)
     return Row(download.gid, snapshot, status, average, download.ending.code, download.ending.message, uri)
+
+
+def _as_given(snapshot: Snapshot, options: OptionSet) -> Snapshot:
+    """``snapshot`` with paths that begin as the user wrote ``dir``, as aria2 shows them and gives them to commands."""
+    given, folder = options.text("dir") or "", options.folder()
+    if given in ("", folder):
+        return snapshot
+    files = tuple(
+        replace(file, path=given + file.path.removeprefix(folder)) if file.path.startswith(f"{folder}/") else file
+        for file in snapshot.files
+    )
+    return replace(snapshot, files=files)

@@ -51,17 +51,16 @@ class Invocation(NamedTuple):
     text: str = ""
 
     def own_entries(self) -> Iterator[Entry]:
-        """The downloads that the command line names, which come first.
+        """The download that the command line names, which comes first: all its URIs are mirrors of one file.
 
-        All its URIs are mirrors of one file, unless force-sequential makes each a download of its own. Whether they can
-        be served is not looked at.
+        With force-sequential they are going to be downloads of their own, to which ``out`` does not apply. Beside an
+        input file aria2c leaves them out. Whether they can be served is not looked at.
         """
-        if self.uris and self.options.flag("force-sequential"):
-            own = {name: value for name, value in self.single.items() if name != "out"}
-            for uri in self.uris:
-                yield Entry((uri,), dict(own))
-        elif self.uris:
-            yield Entry(self.uris, dict(self.single))
+        if self.uris and not (self.compat and self.input_file):
+            single = dict(self.single)
+            if self.options.flag("force-sequential"):
+                single.pop("out", None)
+            yield Entry(self.uris, single)
 
     def listed_entries(self, warnings: list[str]) -> Iterator[Entry]:
         """The downloads that the input file lists, read lazily; reading may block for as long as a pipe stays open.
@@ -120,7 +119,7 @@ def parse(argv: Sequence[str], *, compat: bool) -> Invocation:
         options=options,
         uris=uris,
         single=single,
-        input_file=options.text("input-file"),
+        input_file=options.text("input-file") or None,
         rpc=rpc,
         conf_path=conf_path,
         warnings=tuple(warnings),
@@ -137,7 +136,8 @@ def complaint(error: UsageError | OptionError, *, compat: bool) -> str:
         option = TABLE.get(error.name)
         return text + (f"Usage:\n{option_help(option, compat=compat)}" if option else "")
     notes = "".join(f"\n{note}\n" for note in getattr(error, "__notes__", ()))
-    return f"{program}: {error}\n{usage(program)}See '{program} -h'.\n{notes}"
+    reminder = f"{usage(program)}See '{program} -h'.\n" if error.usage else ""
+    return f"{program}: {error}\n{reminder}{notes}"
 
 
 def program_name(*, compat: bool) -> str:
@@ -157,7 +157,7 @@ def _scan(argv: Sequence[str]) -> tuple[list[tuple[Option, str]], tuple[str, ...
             name, mark, value = word[2:].partition("=")
             option = _named(name, word)
             if mark and option.kind.argument == "none":
-                raise UsageError(f"option '--{option.name}' doesn't allow an argument", ErrorCode.OPTION)
+                raise UsageError(f"option '--{option.name}' doesn't allow an argument", ErrorCode.OPTION, usage=True)
             if not mark and option.kind.argument == "required":
                 value = _next_word(rest, f"option '--{option.name}' requires an argument")
             given.append((option, value))
@@ -165,7 +165,7 @@ def _scan(argv: Sequence[str]) -> tuple[list[tuple[Option, str]], tuple[str, ...
             given.extend(_cluster(word[1:], rest))
         else:
             uris.append(word)
-    return given, tuple(uri for uri in uris if uri)
+    return given, tuple(uris)
 
 
 def _cluster(letters: str, rest: Iterator[str]) -> Iterator[tuple[Option, str]]:
@@ -174,7 +174,7 @@ def _cluster(letters: str, rest: Iterator[str]) -> Iterator[tuple[Option, str]]:
         letter, letters = letters[0], letters[1:]
         option = SHORT.get(letter)
         if option is None:
-            raise UsageError(f"invalid option -- '{letter}'", ErrorCode.OPTION)
+            raise UsageError(f"invalid option -- '{letter}'", ErrorCode.OPTION, usage=True)
         if option.kind.argument == "none":
             yield option, ""
             continue
@@ -187,7 +187,7 @@ def _cluster(letters: str, rest: Iterator[str]) -> Iterator[tuple[Option, str]]:
 def _next_word(rest: Iterator[str], message: str) -> str:
     for word in rest:
         return word
-    raise UsageError(message, ErrorCode.OPTION)
+    raise UsageError(message, ErrorCode.OPTION, usage=True)
 
 
 def _named(name: str, word: str) -> Option:
@@ -204,12 +204,13 @@ def _named(name: str, word: str) -> Option:
         error = UsageError(
             f"option '--{name}' is ambiguous; possibilities: {' '.join(f'{shown!r}' for shown in names)}",
             ErrorCode.OPTION,
+            usage=True,
         )
     else:
         import difflib  # only for people who mistyped
 
         names = [f"--{close}" for close in difflib.get_close_matches(name, TABLE, n=5, cutoff=0.6)]
-        error = UsageError(f"unrecognized option '{word}'", ErrorCode.OPTION)
+        error = UsageError(f"unrecognized option '{word}'", ErrorCode.OPTION, usage=True)
     if names:
         error.add_note("Did you mean:\n" + "\n".join(f"\t{shown}" for shown in names))
     raise error
@@ -227,7 +228,11 @@ def _take(values: dict[str, Normal], option: Option, raw: str, *, compat: bool) 
 def _conf(options: OptionSet, warnings: list[str], *, compat: bool) -> tuple[str | None, dict[str, Normal]]:
     """The conf file's values, and its path when one was read. One that was asked for must be there."""
     path = options.text("conf-path") or ""
-    if options.flag("no-conf") or (options.given("conf-path") is not Layer.COMMAND and not os.path.isfile(path)):
+    if (
+        not path
+        or options.flag("no-conf")
+        or (options.given("conf-path") is not Layer.COMMAND and not os.path.isfile(path))
+    ):
         return None, {}
     values: dict[str, Normal] = {}
     for number, name, raw in read_conf(path):
@@ -241,7 +246,7 @@ def _conf(options: OptionSet, warnings: list[str], *, compat: bool) -> tuple[str
             try:
                 _take(values, option, raw, compat=compat)
             except OptionError as error:
-                raise OptionError(name, f"{error} ({path}, line {number})") from None
+                raise OptionError(name, str(error), f"{path}, line {number}") from None
     return path, values
 
 
@@ -264,7 +269,7 @@ def _meaning(
     rpc = command.get("enable-rpc", conf.get("enable-rpc")) == "true"
     if compat:
         if not rpc and not uris and "input-file" not in command and "input-file" not in conf:
-            raise UsageError("Specify at least one URL.")
+            raise UsageError("Specify at least one URL.", usage=True)
         return (Mode.SERVER if rpc else Mode.ONE_SHOT), rpc
     if uris or "input-file" in command:
         return Mode.ONE_SHOT, rpc

@@ -17,9 +17,7 @@ from typing import TextIO
 from slasshy_rpc.cli.readout import shown
 from slasshy_rpc.errors import UsageError
 from slasshy_rpc.options.values import OptionSet
-
-#: Between INFO and WARNING: what everybody should see (aria2's console default).
-NOTICE = 25
+from slasshy_rpc.values import NOTICE
 
 _LEVELS = {
     "debug": logging.DEBUG,
@@ -82,9 +80,11 @@ def _install(options: OptionSet, file: _LogFile | None) -> None:
     root.propagate = False
     handlers: list[logging.Handler] = []
     if not options.flag("quiet"):
-        console = _Lines(sys.stdout)
+        stream = sys.stderr if options.flag("stderr") else sys.stdout
+        console = _Lines(stream)
         console.setLevel(_LEVELS[options.text("console-log-level") or "notice"])
-        console.setFormatter(_Console(colour=options.flag("enable-color") and sys.stdout.isatty()))
+        anywhere = options.flag("compat") or stream.isatty()  # aria2 colours what goes into a pipe, too
+        console.setFormatter(_Console(colour=options.flag("enable-color") and anywhere))
         handlers.append(console)
     if file is not None:
         file.setLevel(_LEVELS[options.text("log-level") or "debug"])
@@ -177,7 +177,7 @@ def _said(record: logging.LogRecord) -> str:
 
 
 class _Console(logging.Formatter):
-    """``11/24 00:07:31 [NOTICE] text``, coloured on a terminal."""
+    """``11/24 00:07:31 [NOTICE] text``, where ``colour`` with a coloured level."""
 
     def __init__(self, *, colour: bool) -> None:
         super().__init__(datefmt="%m/%d %H:%M:%S")

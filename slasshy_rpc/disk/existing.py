@@ -107,6 +107,8 @@ def settle(
     if action is Action.RENAME and begun and length is None and size != -1:
         action = Action.TRUNCATE
     if action is Action.RENAME:
+        if controlled and rules.remove_control_file:
+            control.remove(control_path(path))
         return _settle_elsewhere(path, length, take, rules)
     stale = action is not Action.RESUME_CONTROL and os.path.lexists(control_path(path))
     return Existing(action, path, size or 0, stale, size == 0 and is_null(os.stat(path)))

@@ -138,7 +138,8 @@ def is_null(status: os.stat_result) -> bool:
 
 
 def free_space(path: str) -> int:
-    """Bytes an ordinary user may still write where ``path`` is, or will be created. Raises DiskError 17."""
+    """Bytes an ordinary user may still write where ``path`` is, or will be created; no bound where a file system does
+    not count. Raises DiskError 17."""
     place = os.path.abspath(path)
     while not os.path.exists(place) and place != "/":
         place = os.path.dirname(place)
@@ -146,7 +147,7 @@ def free_space(path: str) -> int:
         status = os.statvfs(place)
     except OSError as error:
         raise disk_error(error, "ask for the free space at", place) from error
-    return status.f_bavail * status.f_frsize
+    return status.f_bavail * status.f_frsize if status.f_blocks else sys.maxsize
 
 
 def free_space_check(path: str, needed: int, *, reserve: int = 0) -> None:

@@ -39,7 +39,7 @@ def read_conf(path: str) -> list[tuple[int, str, str]]:
             if name and not name.startswith("#"):
                 settings.append((number, name, value.strip(_BLANKS)))
     except FileNotFoundError:
-        raise UsageError(f"Configuration file {path} is not found.") from None
+        raise UsageError(f"Configuration file {path} is not found.", usage=True) from None
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"Configuration file {path} cannot be read: {_cause(error)}.") from None
     return settings
@@ -90,7 +90,7 @@ def _take(options: dict[str, Normal], text: str, place: str, *, compat: bool, wa
     try:
         value = parse_value(option, raw.strip(_BLANKS), compat=compat)
     except OptionError as error:
-        raise OptionError(error.name, f"{error} ({place})") from None
+        raise OptionError(error.name, str(error), place) from None
     if is_void(option, value):
         return
     earlier = options.get(option.name)

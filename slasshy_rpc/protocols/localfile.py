@@ -19,6 +19,7 @@ from slasshy_rpc.disk.allocate import Method, allocate
 from slasshy_rpc.disk.bits import BLOCK
 from slasshy_rpc.errors import DiskError, ErrorCode
 from slasshy_rpc.plan.ranges import Range, Ranges
+from slasshy_rpc.values import NOTICE
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,10 @@ class LocalFile:
         there is lost then.
         """
         found = existing.settle(path, length, take, rules.existing, checksum=checksum, begun=begun)
+        if found.path != path:
+            log.log(NOTICE, "File already exists. Renamed to %s.", found.path)
+        elif found.action is existing.Action.COMPLETE:
+            log.log(NOTICE, "GID#%s - Download has already completed: %s", gid, path)
         self = cls(found.path, rules, length, rules.piece_length, found.action, validators, gid)
         try:
             self._open(found, cancelled)

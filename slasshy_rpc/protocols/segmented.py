@@ -172,6 +172,7 @@ class SegmentedJob:
         self._length = facts.length
         if self._plan.dry_run:
             arrival.channel.close()
+            self._path = self._wish(self._plan.out or facts.name)
             self._crew.ledger = SegmentMap(facts.length or 0, [(0, facts.length or 0)])
             return
         try:
@@ -328,7 +329,10 @@ class SegmentedJob:
                 source.fail(error)
 
     def _expendable(self, file: LocalFile, error: DownloadError) -> bool:
-        """Whether the bytes on disk may go for a fresh start: never those that another program left there."""
+        """Whether the bytes on disk may go for a fresh start: those that another program left there only if the user
+        says so, with always-resume=false."""
+        if file.action is Action.RESUME_LENGTH and isinstance(error, RangeRefused) and not self._plan.always_resume:
+            return True
         if file.action not in (Action.FRESH, Action.TRUNCATE, Action.RESUME_CONTROL):
             return False
         if not any(source.alive for source in self._sources):

@@ -15,7 +15,7 @@ from slasshy_rpc.errors import RpcError
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.session import export
 from slasshy_rpc.session.download import Download
-from slasshy_rpc.values import Snapshot
+from slasshy_rpc.values import NOTICE, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -99,4 +99,4 @@ class TextFile:
                 log.error("The session cannot be saved to %s: %s.", path, error.strerror)
                 raise RpcError(f"Failed to serialize session to '{path}'.") from error
         if wrote:
-            log.info("Serialized session to '%s' successfully.", path)
+            log.log(NOTICE, "Serialized session to '%s' successfully.", path)

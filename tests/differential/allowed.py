@@ -153,10 +153,118 @@ TABLE: tuple[Allowed, ...] = (
     ),
 )
 
+#: The same for invocations (commands_*.py).
+COMMAND: tuple[Allowed, ...] = (
+    Allowed(
+        "On the command line a URI that nobody here can serve ends the start, and in an input file it is no download.",
+        ("refused/a strange scheme/std*", "options/blanks around a URI/std*", "lists/a strange scheme/stdout: *"),
+    ),
+    Allowed(
+        "A redirect to a scheme that nobody here can serve is an error that says so; aria2 goes there.",
+        ("answers/to another scheme/requests: *", "answers/to a file/requests: *"),
+        theirs="GET /r.bin",
+        ours=ABSENT,
+    ),
+    # ---- downloading
+    Allowed(
+        "A file that is there already is asked for from where it ends; aria2 asks for all of it first, and hangs up.",
+        (
+            "files/complete, -c*/requests: *",
+            "files/half, -c/requests: *",
+            "files/odd, -c/requests: *",
+            "files/longer, -c*/requests: *",
+            "files/half with a control file*/requests: *",
+            "files/control file of another length/requests: *",
+        ),
+    ),
+    Allowed(
+        "A length that only `Content-Range` tells is known, too.",
+        ("files/unknown length, -c/stdout: *", "files/unknown length, -c/files: *"),
+    ),
+    Allowed(
+        "Of several mirrors, all others are asked before one that does not have the file is asked again.",
+        ("tries/404 of a mirror, --max-file-not-found=2/*",),
+    ),
+    Allowed("A `header` without a colon is an error; aria2 sends it.", ("answers/--header without a colon/*",)),
+    Allowed(
+        "An empty `user-agent` sends no such field; aria2 sends an empty one.",
+        ("answers/--user-agent=/requests: *",),
+    ),
+    Allowed(
+        "Cookie files are read as curl and browsers write them: `#HttpOnly_` lines count, and so does an empty expiry.",
+        ("answers/--load-cookies/requests: *", "answers/--save-cookies of what was loaded/files: jar.txt.lines*"),
+    ),
+    Allowed(
+        "They are written with Netscape's heading, and with the default paths of RFC 6265.",
+        ("answers/--save-cookies*/files: jar.txt.lines*",),
+    ),
+    # ---- names
+    Allowed("A name of nothing but dots becomes `index.html`.", ("names/two dots/*", "names/a dot alone/*")),
+    Allowed(
+        "An `out` that ends in `..` is an error; aria2 takes it for a name.",
+        ("names/-o is two dots/*",),
+    ),
+    Allowed("A value with a line break in it is refused.", ("names/-o with a line break/*",)),
+    Allowed("Paths are used and shown in their plainest spelling.", ("files/-o leaves the folder/*",)),
+    Allowed(
+        "`dry-run` looks for no other name when a file is there.",
+        ("files/--dry-run, there already/stdout: *",),
+    ),
+    # ---- files of its own
+    Allowed(
+        "Session and cookie files, which hold secrets, can be read by their owner alone.",
+        (
+            "*/files: s.session.mode",
+            "*/files: s.session.gz.mode",
+            "lists/saved */files: *.mode",
+            "answers/--save-cookies*/files: jar.txt.mode",
+        ),
+        theirs="0o644",
+        ours="0o600",
+    ),
+    Allowed(
+        "A conf or input file may begin with a byte order mark, and comments in conf files with blanks; aria2 takes "
+        "both for the beginning of a name.",
+        ("starts/conf with a byte order mark/*", "starts/conf with comments/*", "lists/a byte order mark/*"),
+    ),
+    # ---- what is said
+    Allowed(
+        "Control characters, line breaks and bytes that are not UTF-8 in names and answers become `?`.",
+        ("lists/no UTF-8/stdout: *",),
+    ),
+    Allowed(
+        "A command of a hook that cannot be started is an ERROR; aria2 says so on standard error alone.",
+        ("console/a hook *: levels*", "console/a hook *: anything"),
+    ),
+    Allowed(
+        "Errors and warnings have words of their own, and some are given where aria2 has none or a NOTICE.",
+        (
+            "files/digests that are wrong/stdout: code",
+            "files/checksum and several files/stdout: code",
+            "files/checksum of a spoilt one, -V/stdout: levels*",
+            "files/no ranges, half, -c --always-resume=false/stdout: levels*",
+            "files/--save-session in no folder/stdout: levels*",
+            "lists/a checksum of its own/stdout: code",
+            "options/a bad gid/stdout: levels*",
+            "starts/conf with conf-path/stdout: levels*",
+            "starts/conf that is a folder/stderr: words*",
+            "answers/--load-cookies/stdout: levels*",
+            "answers/--save-cookies of what was loaded/stdout: levels*",
+            "answers/.netrc that others may read/stdout: levels*",
+        ),
+    ),
+    Allowed("Help texts are our own.", ("refused/a strange topic/stdout: *",)),
+    # ---- another version
+    Allowed(
+        "The wheel's aria2c has the getopt of musl, which words its complaints in another way; ours are glibc's.",
+        ("refused/unknown letter*/stderr: *", "refused/a value that none takes/stderr: *"),
+    ),
+)
 
-def explain(found: Difference, version: str) -> Allowed | None:
+
+def explain(found: Difference, version: str, table: tuple[Allowed, ...] = TABLE) -> Allowed | None:
     """The entry that explains a difference from that version of aria2c."""
-    for entry in TABLE:
+    for entry in table:
         if entry.only in ("", version) and _fits(entry, found):
             return entry
     return None

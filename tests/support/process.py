@@ -196,3 +196,12 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+def command_named(name: str, folder: Path) -> Path:
+    """A program called ``name`` in ``folder`` that is this one, as an installed command would be; its path."""
+    path = folder / name
+    lines = (f"#!{sys.executable}", "import sys", "from slasshy_rpc.__main__ import main", "sys.exit(main())")
+    path.write_text("\n".join(lines) + "\n")
+    path.chmod(0o755)
+    return path

@@ -9,11 +9,10 @@ import pytest
 from slasshy_rpc.api.rows import Row
 from slasshy_rpc.cli.announce import Announcer
 from slasshy_rpc.errors import RpcError
-from slasshy_rpc.values import Event, FileView, Snapshot, Status
+from slasshy_rpc.values import NOTICE, Event, FileView, Snapshot, Status
 from tests.support.fake_protocol import Stage, options, turns
 
 GID = "2089b05ecca3d829"
-NOTICE = 25
 
 
 def row(gid: str) -> Row:
@@ -39,6 +38,13 @@ def test_lines(event: Event, level: int, text: str, caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.INFO):
         Announcer(row)(event, GID)
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [(level, text)]
+
+
+def test_in_compat_a_failure_is_said_twice(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        Announcer(row, compat=True)(Event.ERROR, GID)
+    assert [record.levelno for record in caplog.records] == [logging.ERROR, NOTICE]
+    assert caplog.messages[1] == f"Download GID#{GID} not complete: /d/f.bin"
 
 
 def test_nobody_is_asked_about_what_nobody_reads(caplog: pytest.LogCaptureFixture) -> None:

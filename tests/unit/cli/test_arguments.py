@@ -14,7 +14,7 @@ from slasshy_rpc.cli.arguments import Invocation, Mode, awaited_protocol, compla
 from slasshy_rpc.errors import OptionError, UsageError
 from slasshy_rpc.options.files import Entry
 from slasshy_rpc.options.table import TABLE, Scope
-from slasshy_rpc.options.values import Layer, Normal
+from slasshy_rpc.options.values import Layer
 
 URL = "http://127.0.0.1/f"
 
@@ -236,8 +236,7 @@ def test_mirrors_and_sequential_downloads() -> None:
     together = aria2("-o", "x", "--header=A: b", *two)
     assert list(together.own_entries()) == [Entry(two, {"out": "x"})]
     apart = aria2("-Z", "-o", "x", "--checksum=md5=" + "0" * 32, *two)
-    checksum: dict[str, Normal] = {"checksum": "md5=" + "0" * 32}
-    assert list(apart.own_entries()) == [Entry((two[0],), checksum), Entry((two[1],), checksum)]
+    assert list(apart.own_entries()) == [Entry(two, {"checksum": "md5=" + "0" * 32})]  # to be taken apart
     assert apart.options.text("out") is None
     assert "out" not in apart.options.items_for_rpc(Scope.NEW)
 
@@ -247,7 +246,9 @@ def test_entries_of_an_input_file_follow(own_home: Path) -> None:
     listed.write_text("http://a/1\n out=y\n http-password=s3cret\nhttp://a/2\n pause=false\n")
     invocation = aria2("-i", str(listed), "-o", "x", "--gid=" + "1" * 16, "--pause", URL)
     warnings: list[str] = []
-    assert list(invocation.own_entries()) == [Entry((URL,), {"out": "x", "gid": "1" * 16, "pause": "true"})]
+    own = Entry((URL,), {"out": "x", "gid": "1" * 16, "pause": "true"})
+    assert list(invocation._replace(compat=False).own_entries()) == [own]
+    assert list(invocation.own_entries()) == []  # aria2c leaves them out
     assert list(invocation.listed_entries(warnings)) == [
         Entry(("http://a/1",), {"out": "y", "pause": "true"}),
         Entry(("http://a/2",), {"pause": "false"}),

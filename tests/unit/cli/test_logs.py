@@ -13,6 +13,7 @@ import pytest
 
 from slasshy_rpc.cli import logs
 from slasshy_rpc.errors import UsageError
+from slasshy_rpc.values import NOTICE
 from tests.support.fake_protocol import options
 
 LOGGER = logging.getLogger("slasshy_rpc.some.module")
@@ -46,8 +47,8 @@ def console(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
 
 def test_lines_of_console_and_file(console: Callable[[], str], tmp_path: Path) -> None:
     path = tmp_path / "log"
-    logs.configure(options(log=str(path), log_level="warn"))
-    LOGGER.log(logs.NOTICE, "Saw %d of %s", 3, "x")
+    logs.configure(options(log=str(path), log_level="warn", enable_color="false"))
+    LOGGER.log(NOTICE, "Saw %d of %s", 3, "x")
     LOGGER.warning("twice")
     assert "[NOTICE] Saw 3 of x\n" in console()
     assert "[WARN] twice\n" in console()
@@ -55,11 +56,25 @@ def test_lines_of_console_and_file(console: Callable[[], str], tmp_path: Path) -
     assert "Saw" not in path.read_text()
 
 
+@pytest.mark.parametrize(("compat", "level"), [("true", "\x1b[1;32mNOTICE\x1b[0m"), ("false", "NOTICE")])
+def test_aria2_colours_what_goes_into_a_pipe(console: Callable[[], str], compat: str, level: str) -> None:
+    logs.configure(options(compat=compat))
+    LOGGER.log(NOTICE, "said")
+    assert f" [{level}] said\n" in console()
+
+
+def test_stderr_takes_lines_too(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(options(stderr="true"))
+    LOGGER.warning("said")
+    out, err = capsys.readouterr()
+    assert (out, "said" in err) == ("", True)
+
+
 def test_nothing_from_outside_steers_the_terminal_or_passes_for_a_line(
     console: Callable[[], str], tmp_path: Path
 ) -> None:
     path = tmp_path / "log"
-    logs.configure(options(log=str(path)))
+    logs.configure(options(log=str(path), enable_color="false"))
     evil = "a\x1b[2J\r\n11/24 00:00:00 [ERROR] forged\x9b\u202e\ud800"
     LOGGER.error("Failed: %s\n  -> %s", evil, ValueError(evil))
     try:
@@ -109,7 +124,7 @@ def test_a_device_may_be_the_log(console: Callable[[], str]) -> None:
 
 def test_a_changed_log_takes_over(console: Callable[[], str], tmp_path: Path) -> None:
     first, second = tmp_path / "1", tmp_path / "2"
-    logs.configure(options(log=str(first), log_level="error"))
+    logs.configure(options(log=str(first), log_level="error", enable_color="false"))
     LOGGER.error("one")
     logs.reconfigure(options(log=str(second), log_level="error"), ["log"])
     LOGGER.error("two")
@@ -134,8 +149,8 @@ def test_changes_of_other_options_open_nothing(console: Callable[[], str], tmp_p
 
 def test_a_changed_log_that_cannot_be_written_leaves_the_old_one(console: Callable[[], str], tmp_path: Path) -> None:
     first, bad = tmp_path / "1", tmp_path / "none" / "2"
-    logs.configure(options(log=str(first), log_level="error"))
-    logs.reconfigure(options(log=str(bad), log_level="info"), ["log", "log-level"])
+    logs.configure(options(log=str(first), log_level="error", enable_color="false"))
+    logs.reconfigure(options(log=str(bad), log_level="info", enable_color="false"), ["log", "log-level"])
     LOGGER.info("goes on")
     said = first.read_text()
     assert said.count(f"Cannot write the log to {bad}: No such file or directory.") == 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from slasshy_rpc.errors import DownloadError, ErrorCode
+from slasshy_rpc.errors import DownloadError, ErrorCode, UsageError
 from slasshy_rpc.intake import Intake
 from slasshy_rpc.options.files import Entry
 from slasshy_rpc.options.values import Normal
@@ -81,6 +81,31 @@ async def test_parameterized_entries_are_compared_as_they_come_out() -> None:
     stage = restored(("http://{a,b}.test/f", own))
     await intake(stage).add_listed([entry("http://{a,b}.test/f", **own)], trusted=True)
     assert len(stage.session.queue) == 1
+
+
+async def test_force_sequential_makes_a_download_of_each_uri() -> None:
+    stage = Stage(options(force_sequential="true", parameterized_uri="true"), waiting=True)
+    both = intake(stage)
+    assert await both.add_own([entry("http://127.0.0.1/[1-2]", TWO)]) == 0
+    assert await both.add_listed([entry(ONE, TWO, split="3")], trusted=True) == 0
+    assert [one.request.uris for one in stage.session.queue] == [(ONE,), (TWO,), (TWO,), (ONE,), (TWO,)]
+    assert [one.options.integer("split") for one in stage.session.queue] == [5, 5, 5, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("uri", "own", "text"),
+    [
+        ("http:///x", {}, "Unrecognized URI or unsupported protocol: http:///x"),
+        ("http://127.0.0.1/{a", {"parameterized-uri": "true"}, "Missing '}'"),
+        (ONE, {"gid": "1"}, "No URI to download"),
+    ],
+)
+async def test_in_compat_a_refusal_ends_the_start(uri: str, own: dict[str, str], text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        await intake(restored()).add_own([entry(uri, **own)])
+    ours = Stage(options(compat="false"), waiting=True)
+    assert await intake(ours).add_own([entry(uri, **own), entry(TWO)]) == ErrorCode.UNKNOWN
+    assert uris(ours) == [TWO]
 
 
 async def test_the_gid_decides_where_there_is_one() -> None:
