@@ -217,6 +217,8 @@ COMMAND: tuple[Allowed, ...] = (
             "*/files: s.session.mode",
             "*/files: s.session.gz.mode",
             "lists/saved */files: *.mode",
+            "callers/hfd.sh/files: list.txt.mode",
+            "callers/availability/files: *.session.mode",
             "answers/--save-cookies*/files: jar.txt.mode",
         ),
         theirs="0o644",

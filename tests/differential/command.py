@@ -31,7 +31,7 @@ from tests.support.process import PATIENCE, command_named
 
 #: Invocations that run beside each other; most of one is waiting.
 AT_ONCE = 6
-_MODULES = ("answers", "console", "files", "lists", "names", "options", "refused", "starts", "tries")
+_MODULES = ("answers", "callers", "console", "files", "lists", "names", "options", "refused", "starts", "tries")
 _NOT_INHERITED = {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy", "home", "xdg_config_home"}
 
 
@@ -54,6 +54,7 @@ class Case:
     with a mode a text may be a program. ``headers``: request headers that are noted, ``*`` for all. ``interrupt``: sent
     once the origin has given that many bytes and there is a file; what is in it is a matter of luck then. ``wire``: how
     requests are noted: "ordered", "sorted", "paths" where their number is a matter of speed, or "" for not at all.
+    ``ordered``: not where what comes first is a matter of luck, as with "sorted".
     ``readout``: the last readout line is noted.
     """
 
@@ -66,6 +67,7 @@ class Case:
     headers: tuple[str, ...] = ()
     interrupt: tuple[signal.Signals, int] | None = None
     wire: str = "ordered"
+    ordered: bool = True
     readout: bool = False
 
     @property
@@ -150,7 +152,7 @@ class _Run:
                 facts.names.normalised(stdout),
                 failed=code != 0,
                 readout=self._case.readout,
-                ordered=self._case.wire != "sorted",
+                ordered=self._case.ordered and self._case.wire != "sorted",
             ),
         )
         facts.note("stderr", said_on_stderr(facts.names.normalised(stderr)))

@@ -96,7 +96,8 @@ def said_on_stdout(text: str, *, failed: bool, readout: bool, ordered: bool) -> 
     if not ordered:
         notices.sort()
         rows = [number for number, line in enumerate(table) if _ROW.match(line)]
-        table[rows[0] : rows[-1] + 1] = sorted(table[number] for number in rows)
+        if rows:
+            table[rows[0] : rows[-1] + 1] = sorted(table[number] for number in rows)
     told: dict[str, object] = {
         "notices": notices,
         "levels": sorted(levels),
