@@ -175,7 +175,7 @@ class App:
                 if not self._options.flag("quiet"):
                     print("No files to download.")
                 return failed
-            if self._start.compat or self._start.mode is Mode.ONE_SHOT:
+            if session.queue and (self._start.compat or self._start.mode is Mode.ONE_SHOT):
                 log.log(NOTICE, "Downloading %d item(s)", len(session.queue))
             session.recall(owners)
             if self._start.rpc:
