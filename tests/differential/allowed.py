@@ -157,7 +157,12 @@ TABLE: tuple[Allowed, ...] = (
 COMMAND: tuple[Allowed, ...] = (
     Allowed(
         "On the command line a URI that nobody here can serve ends the start, and in an input file it is no download.",
-        ("refused/a strange scheme/std*", "options/blanks around a URI/std*", "lists/a strange scheme/stdout: *"),
+        (
+            "refused/a strange scheme/std*",
+            "refused/ftp/std*",
+            "options/blanks around a URI/std*",
+            "lists/a strange scheme/stdout: *",
+        ),
     ),
     Allowed(
         "A redirect to a scheme that nobody here can serve is an error that says so; aria2 goes there.",
@@ -199,6 +204,11 @@ COMMAND: tuple[Allowed, ...] = (
         ("answers/--save-cookies*/files: jar.txt.lines*",),
     ),
     # ---- names
+    Allowed(
+        "Names that come from the network lose control characters, direction marks and path separators, are cut to "
+        "255 bytes with the extension kept.",
+        ("names/300 letters/*",),
+    ),
     Allowed("A name of nothing but dots becomes `index.html`.", ("names/two dots/*", "names/a dot alone/*")),
     Allowed(
         "An `out` that ends in `..` is an error; aria2 takes it for a name.",

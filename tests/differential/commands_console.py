@@ -45,6 +45,7 @@ CASES = (
     Case("console/--truncate-console-readout=false", "--truncate-console-readout=false --stop=2 <o>/h.bin",
          serves=HELD, readout=True),
     Case("console/--summary-interval=0", "--summary-interval=0 --stop=2 <o>/h.bin", serves=HELD, readout=True),
+    Case("console/--summary-interval=1", "--summary-interval=1 --stop=3 <o>/h.bin", serves=HELD, readout=True),
     Case("console/--enable-color=false", "--enable-color=false <o>/gone"),
     Case("console/--stderr", "--stderr <o>/a.bin"),
     Case("console/--stderr=true and an error", "--stderr=true <o>/gone"),

@@ -42,6 +42,7 @@ def each(paths: Iterable[str]) -> str:
 
 CASES = (
     Case("names/of URLs", each(PATHS), serves={path.partition("?")[0]: Served(700) for path in PATHS}),
+    Case("names/300 letters", f"<o>/{'n' * 300}.bin", serves={f"/{'n' * 300}.bin": Served(700)}),
     Case("names/two dots", "'<o>/%2e%2e'", serves={"/%2e%2e": Served(700)}),
     Case("names/a dot alone", "'<o>/%2e'", serves={"/%2e": Served(700)}),
     Case("names/disposition", each(DISPOSITIONS), serves=DISPOSED),

@@ -85,6 +85,7 @@ CASES = (
     Case("refused/no host", "http:///a.bin"),
     Case("refused/no slashes", "http:a.bin"),
     Case("refused/a strange scheme", "foo://127.0.0.1/x"),
+    Case("refused/ftp", "ftp://127.0.0.1:1/x"),
     Case("refused/file", "file://<dir>/x"),
     Case("refused/a port out of range", "http://127.0.0.1:99999/x"),
     Case("refused/a port in words", "http://127.0.0.1:x/x"),

@@ -14,26 +14,21 @@ from pathlib import Path
 
 from tests.support.behaviour import Seen
 
-_STAMP = re.compile(r"^\d\d/\d\d \d\d:\d\d:\d\d ")
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
-_LEVEL = re.compile(r"^\[(?:\x1b\[[\d;]*m)?([A-Z]+)(?:\x1b\[0m)?\] ?")
-_READOUT = re.compile(r"^(\x1b\[35m)?\[(#[0-9a-f]{6} |DL:)")
-_ROW = re.compile(r"^([0-9a-f]{6}|<gid>|      )\|(.{4})\|(.{11}|<speed>)\|")
+_ENTRY = re.compile(r"\d\d/\d\d \d\d:\d\d:\d\d (?P<level>\[(?:\x1b\[[\d;]*m)?[A-Z]+(?:\x1b\[0m)?\]) ?(?P<text>.*)")
+_READOUT = re.compile(r"(\x1b\[35m)?\[(#[0-9a-f]{6} |DL:)")
+_SPEED = re.compile(r"DL:[\d.]+(?:[KMG]i)?B(?: ETA:\w+)?")
+_ROW = re.compile(r"([0-9a-f]{6}|<gid>|      )\|(.{4})\|(.{11}|<speed>)\|")
 _GID = re.compile(r"\b[0-9a-f]{16}\b")
 _CODE = re.compile(r"errorCode=(\d+)")
 _TABLE = "Download Results:"
-_LOGGED = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} (\[[A-Z]+\]) \[[\w.]+:\d+\]")
+_SUMMARY = re.compile(r" as of \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4} ")
+_LOGGED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} (\[[A-Z]+\]) \[[\w.]+:\d+\]")
 #: Notices about how the program itself goes about it.
-_CHATTER = (
-    "Shutdown sequence commencing",
-    "Emergency shutdown sequence",
-    "Verification finished successfully",
-    "Removed control file",
-    "Removed the defunct control file",
-    ".netrc file",
-    "Failed to serialize session",
+_CHATTER = re.compile(
+    r"Shutdown sequence commencing|Emergency shutdown sequence|\d+ second\(s\) has passed|Verification finished|"
+    r"Removed control file|Removed the defunct control file|\.netrc file|Failed to serialize session"
 )
-_STOPPED = re.compile(r"\d+ second\(s\) has passed")
 #: What standard error is searched for; scripts tell failures of the start apart by them.
 _WORDS = (
     "unrecognized option",
@@ -61,35 +56,30 @@ def said_on_stdout(text: str, *, failed: bool, readout: bool, ordered: bool) -> 
     table: list[str] = []
     others: list[str] = []
     shown: list[str] = []
-    inside = ""
+    entry = ""  # the level of the entry that goes on below its first line
     for line in text.replace("\r", "\n").splitlines():
-        stamped = _STAMP.match(line)
-        if stamped:
+        found = _ENTRY.match(line)
+        if found:
+            entry = _COLOUR.sub("", found["level"]).strip("[]")
             if table and not table[-1]:
                 table.pop()
-            rest = line[stamped.end() :]
-            found = _LEVEL.match(rest)
-            inside = found[1] if found else "?"
-            if found and rest[found.end() :].startswith("CUID#") and not (failed and inside == "ERROR"):
-                inside = "CUID"
+            if found["text"].startswith("CUID#") and not (failed and entry == "ERROR"):
+                entry = "CUID"
                 continue
-            levels.add(rest[: found.end()].strip() if found else rest)
-            codes += _CODE.findall(rest)
-            if (found and rest[found.end() :].startswith(_CHATTER)) or _STOPPED.match(
-                rest[found.end() if found else 0 :]
-            ):
-                continue
-            if inside == "NOTICE" and found:
-                notices.append(_plain(rest[found.end() :]))
+            levels.add(found["level"])
+            codes += _CODE.findall(line)
+            if entry == "NOTICE":
+                entry = ""
+                if not _CHATTER.match(found["text"]):
+                    notices.append(_plain(found["text"]))
         elif table or line == _TABLE:
             table.append(_row(line))
         elif _READOUT.match(line):
-            line = re.sub(r"DL:[\d.]+(?:[KMG]i)?B(?: ETA:\w+)?", "DL:<speed>", line)
+            line = _SPEED.sub("DL:<speed>", line)
             shown.append(re.sub(r"#[0-9a-f]{6}", "<gid>", line))
-            inside = ""
         elif not line:
-            inside = inside if inside == "ERROR" else ""
-        elif inside:
+            entry = entry if entry == "ERROR" else ""
+        elif entry:
             codes += _CODE.findall(line)
         else:
             others.append(_plain(line))
@@ -103,7 +93,7 @@ def said_on_stdout(text: str, *, failed: bool, readout: bool, ordered: bool) -> 
         "levels": sorted(levels),
         "code": codes[-1] if codes and failed else "",
         "table": table,
-        "others": others,
+        "others": list(dict.fromkeys(others)),  # how often there is a summary is a matter of time
     }
     if readout:
         told["readout"] = [line for line in shown if "CN:0" not in line][-1:]  # not one of the end itself
@@ -120,6 +110,7 @@ def _row(line: str) -> str:
 
 def _plain(line: str) -> str:
     """``line`` with a name for GIDs, and paths without slashes that mean nothing."""
+    line = _SUMMARY.sub(" as of <time> ", line)
     line = _LOGGED.sub(r"<time> \1 [<place>]", _GID.sub("<gid>", line))
     return re.sub(r"(?<![:/])/{2,}", "/", line).replace("/./", "/").replace("/<dir>", "<dir>")
 
