@@ -69,14 +69,13 @@ class RpcError(SlasshyError):
 
 
 class OptionError(SlasshyError):
-    """An option with a bad name or value. ``name`` is without dashes, ``place`` where it stands, if in a file."""
+    """An option with a bad name or value. ``name`` is without dashes."""
 
     code = ErrorCode.OPTION
 
-    def __init__(self, name: str, reason: str, place: str = "") -> None:
-        super().__init__(f"{reason} ({place})" if place else reason)
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(reason)
         self.name = name
-        self.place = place
 
 
 class UsageError(SlasshyError):

@@ -246,7 +246,7 @@ def _conf(options: OptionSet, warnings: list[str], *, compat: bool) -> tuple[str
             try:
                 _take(values, option, raw, compat=compat)
             except OptionError as error:
-                raise OptionError(name, str(error), f"{path}, line {number}") from None
+                raise OptionError(name, f"{error} ({path}, line {number})") from None
     return path, values
 
 

@@ -90,7 +90,7 @@ def _take(options: dict[str, Normal], text: str, place: str, *, compat: bool, wa
     try:
         value = parse_value(option, raw.strip(_BLANKS), compat=compat)
     except OptionError as error:
-        raise OptionError(error.name, str(error), place) from None
+        raise OptionError(error.name, f"{error} ({place})") from None
     if is_void(option, value):
         return
     earlier = options.get(option.name)
