@@ -16,12 +16,14 @@ from slasshy_rpc.plan.lines import Lines
 class Source:
     """One URI with its health. ``host`` (scheme://host:port) is what --max-connection-per-server counts by.
 
-    ``lines`` are told who takes one of this URI; all Sources of a file share them.
+    ``lines`` are told who takes one of this URI; all Sources of a file share them, but for mirrors: those that a server
+    named. Such a one has a ``home``: the URI that the user gave, to whose origin his credentials belong.
     """
 
     uri: str
     host: str
     lines: Lines = field(default_factory=Lines)
+    home: str = ""
     current: str = ""  # where redirects led, asked directly while that works
     connections: int = 0
     withdrawn: bool = False  # no Source of the file any more; its URI may have come back as another one
@@ -30,7 +32,16 @@ class Source:
     @classmethod
     def of(cls, uri: str, lines: Lines) -> Source:
         """The Source of a URI with an authority."""
-        return cls(uri, "/".join(uri.split("/", 3)[:3]).lower(), lines)
+        return cls(uri, _host(uri), lines)
+
+    def mirror(self, uri: str) -> Source:
+        """The Source of a URI that this one's server named. It is not listed, and gets nobody's credentials."""
+        return Source(uri, _host(uri), home=self.home or self.uri)
+
+    @property
+    def named(self) -> bool:
+        """Whether it is a mirror that a server named."""
+        return bool(self.home)
 
     @property
     def alive(self) -> bool:
@@ -87,3 +98,7 @@ def connection_limit(sources: Iterable[Source], split: int, per_host: int) -> in
     """How many Connections may be open at once: ``split``, within ``per_host`` for every living host."""
     hosts = {source.host for source in sources if source.alive}
     return min(split, per_host * len(hosts))
+
+
+def _host(uri: str) -> str:
+    return "/".join(uri.split("/", 3)[:3]).lower()

@@ -332,6 +332,15 @@ def foresee(path: str, rules: FileRules) -> Range | None:
     return None
 
 
+def whole_since(path: str) -> float | None:
+    """When the file at ``path`` was last written (seconds since the epoch); None if there is none, or only a part."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime if layout.is_regular(status) and not os.path.lexists(layout.control_path(path)) else None
+
+
 def _marked(path: str, rules: FileRules, length: int) -> tuple[Range, ...]:
     """What the live map adds to the control file, as far as that can be told before the server has spoken."""
     if rules.live_dir is None:

@@ -75,6 +75,9 @@ TABLE: tuple[Allowed, ...] = (
         "blocks.",
         (
             "ends/bodies that break off/too short, tellStatus: result.completedLength",
+            "heads/conditional/older, no renaming, tellStatus: result.totalLength",
+            "heads/HEAD first/there, tellStatus: result.totalLength",
+            "heads/dry run/there, no renaming, tellStatus: result.totalLength",
             "ends/places/a longer one is there, tellStatus: result.totalLength",
             "life/the same file twice/no renaming, tellStatus: result.totalLength",
             "looks/going on with what is there/half, no renaming, tellStatus: result.totalLength",
@@ -124,6 +127,15 @@ TABLE: tuple[Allowed, ...] = (
             "looks/unknown length/complete, files: u.*",
         ),
     ),
+    Allowed(
+        "Mirrors that a server names (`Link`, `rel=duplicate`) are asked, but neither listed nor saved, and get no "
+        "credentials of the user's.",
+        (
+            "heads/mirrors/*, tellStatus: result.files[0].uris[1]*",
+            "heads/mirrors/*, tellStatus: result.files[0].uris[2]*",
+        ),
+        ours=ABSENT,
+    ),
     # ---- another version
     Allowed(
         "1.36 says its own version in `user-agent`, `peer-agent` and `peer-id-prefix`.",
@@ -141,7 +153,12 @@ TABLE: tuple[Allowed, ...] = (
     ),
     Allowed(
         "1.36 does not know `no-want-digest-header`.",
-        ("*: *no-want-digest-header", "options/in */no-want-digest-header *"),
+        (
+            "*: *no-want-digest-header",
+            "options/in */no-want-digest-header *",
+            "heads/what is asked/no Want-Digest, requests: [0].want-digest",
+            "heads/digests/wrong, unasked, requests: [0].want-digest",
+        ),
         only="1.36.0",
     ),
     Allowed(
