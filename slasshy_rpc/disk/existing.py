@@ -104,7 +104,7 @@ def settle(
         )
     controlled = size is not None and os.path.lexists(control_path(path))
     action = decide(size, controlled, length, rules, checksum=checksum) if size != -1 else Action.RENAME
-    if action is Action.RENAME and begun and size != -1:
+    if action in (Action.RENAME, Action.RESUME_LENGTH) and begun and size != -1:
         action = Action.TRUNCATE
     if action is Action.RENAME:
         return _settle_elsewhere(path, length, take, rules)

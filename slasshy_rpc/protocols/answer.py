@@ -57,7 +57,7 @@ class Hearsay:
 class Reading:
     """How answers are read: the options of that name."""
 
-    inflate: bool = False  # a compressed body was asked for
+    accept_gzip: bool = False
     default_utf8: bool = False
     compat: bool = False
 
@@ -90,7 +90,13 @@ def arrival(
     if head.status not in (200, 206):
         raise status_error(head, start)
     kind, length = http1.framing(head)
-    coding = coding_of(head.headers) if head.status == 200 and (reading.inflate or kind != LENGTH) else ""
+    coding = coding_of(head.headers)
+    if head.status == 206:
+        if coding and start and reading.accept_gzip:
+            raise RangeRefused("The server sends a part of a compressed body, which is no part of the file.")
+        coding = ""
+    elif kind == LENGTH and not (reading.accept_gzip and span == (0, None)):
+        coding = ""  # left as it is, as by aria2
     first, last, total, ranges = 0, None, None, _accepts_ranges(head)
     if head.status == 206:
         content = http1.parse_content_range(head.headers.single("content-range") or "")

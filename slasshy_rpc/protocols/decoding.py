@@ -29,20 +29,25 @@ class Decoding:
 
     def __init__(self, coding: str, fd: int, path: str, algorithm: str = "") -> None:
         self.written = 0
+        self._file: typing.IO[bytes] | None = None
         self._fd = fd
         self._path = path
         self._read = 0
         self._stopped = threading.Event()
         self._inflater = Inflater(coding)
         self._hash: Hash | None = new_digest(algorithm) if algorithm else None
+
+    def begin(self) -> None:
+        """Make ``spool``. Raises DiskError."""
         try:
-            self._file = tempfile.TemporaryFile(dir=os.path.dirname(path), buffering=0)  # noqa: SIM115 - see ``close``
+            self._file = tempfile.TemporaryFile(dir=os.path.dirname(self._path))  # noqa: SIM115 - ``close`` does
         except OSError as error:
-            raise disk_error(error, "create a file beside", path) from error
+            raise disk_error(error, "create a file beside", self._path) from error
 
     @property
     def spool(self) -> int:
         """The descriptor that the body is to be written to, from 0 on."""
+        assert self._file is not None
         return self._file.fileno()
 
     @property
@@ -76,7 +81,8 @@ class Decoding:
 
     def close(self) -> None:
         """Let go of the body."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)

@@ -85,6 +85,7 @@ class HttpRules:
 class _Request:
     """What one open asks for, wherever it is sent; ``since`` as in Inquiry, as a date, for the place that is asked."""
 
+    own: Target
     span: tuple[int, int | None]
     inquiry: Inquiry | None
     authorized: bool
@@ -134,10 +135,9 @@ class HttpOpener:
         self._pool.give(self._key(address.parse(arrival.facts.url)), channel)
 
     async def _open(self, source: Source, uri: str, start: int, end: int | None, inquiry: Inquiry | None) -> Arrival:
-        rules, request = self._rules, _Request((start, end), inquiry, not self._rules.only_when_asked, Hearsay())
-        request.heard.digest = rules.digest
-        own, target = address.parse(source.uri), address.parse(uri)
+        rules, target, own = self._rules, address.parse(uri), address.parse(source.uri)
         home = address.parse(source.home) if source.named else own
+        request = _Request(own, (start, end), inquiry, not rules.only_when_asked, Hearsay(rules.digest))
         hops = 0
         while True:
             asked = target
@@ -158,7 +158,7 @@ class HttpOpener:
                 else:
                     if asked != own:
                         source.current = asked.url
-                    reading = Reading(rules.accept_gzip and request.plain, rules.default_utf8, rules.compat)
+                    reading = Reading(rules.accept_gzip, rules.default_utf8, rules.compat)
                     return answer.arrival(channel, head, asked, (start, end), request.method, request.heard, reading)
                 await self._reuse(channel, head, asked, request.method)
             except BaseException:
@@ -211,7 +211,7 @@ class HttpOpener:
             close=not rules.keep_alive,
             byte_range=None if request.plain else request.span,
             authorization=self._authorization(target, home) if request.authorized else None,
-            referer=(home.url if rules.referer == "*" else rules.referer) or None,
+            referer=(request.own.url if rules.referer == "*" else rules.referer) or None,
             cookie=self._cookies.header_for(target) or None,
             if_modified_since=request.since,
             want_digest=WANT_DIGEST if rules.want_digest else None,

@@ -163,10 +163,10 @@ class SegmentedJob:
     def change_uris(self, uris: Sequence[str]) -> None:
         """See ``Job.change_uris``: a stream whose line stays is not touched."""
         lines = self.place.lines
-        known, kept = {source.uri: source for source in self._sources}, frozenset(uris)
+        known, kept = {source.uri: source for source in self._sources if not source.named}, frozenset(uris)
         self._sources[:] = [source for source in self._sources if source.uri in kept or source.named]
         for uri, source in known.items():
-            if uri not in kept and not source.named:
+            if uri not in kept:
                 self._opener.withdraw(source)
                 self._crew.withdraw(source)
                 self._stream.withdraw(source)

@@ -103,11 +103,15 @@ class Stream:
 
         What went wrong beside the Transfer is in ``_fault``. Raises DiskError before anything has come.
         """
-        decoding = None
+        decoding, self.digest = None, ""
         if arrival.coding:
             algorithm = arrival.facts.digest[0] if arrival.facts.digest else ""
-            decoding = await asyncio.to_thread(Decoding, arrival.coding, file.fd, file.path, algorithm)
+            decoding = Decoding(arrival.coding, file.fd, file.path, algorithm)
         try:
+            if decoding is not None:
+                beginning = asyncio.ensure_future(asyncio.to_thread(decoding.begin))
+                await outlast(beginning)
+                beginning.result()
             transfer, ended = self._receiver.start(
                 arrival.channel,
                 decoding.spool if decoding else file.fd,

@@ -109,6 +109,17 @@ async def test_a_mirror_takes_over_from_a_corrupt_one(fetcher: Fetcher, origin: 
     assert done.path.read_bytes() == DATA
 
 
+async def test_a_part_of_a_compressed_body_is_no_part_of_the_file(fetcher: Fetcher, origin: Origin) -> None:
+    fetcher.folder.mkdir()
+    (fetcher.folder / "f.bin").write_bytes(DATA[:MIB])
+    url = origin.serve("/f.bin", data=PACKED, behaviour=head(*PACK))
+    options = {"continue": "true"}
+    done = await fetcher.fetch(url, http_accept_gzip="true", **options)
+    assert done.error is None
+    assert done.path.read_bytes() == DATA
+    assert done.path.name == "f.1.bin"
+
+
 async def test_a_full_disk_ends_it(fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(fd: int, data: bytes, offset: int) -> int:
         raise OSError(28, "No space left on device")
