@@ -39,7 +39,7 @@ class AtOnce:
         Nothing of a body that is not small, or would be too much beside others. A connection that breaks, or that
         ``timeout`` seconds are too long for, ends it early; whoever reads on will see why.
         """
-        length = arrival.facts.length
+        self.received, length = 0, arrival.facts.length
         if length is None or not 0 < length <= MOST or arrival.start or arrival.end != length:
             return b""
         if AtOnce._together + length > MOST_TOGETHER:
