@@ -12,7 +12,7 @@ import email.utils
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from slasshy_rpc import _engine, clock
 from slasshy_rpc.disk import layout
@@ -21,15 +21,17 @@ from slasshy_rpc.disk.existing import Action, settle
 from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode, SourceError
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.values import OptionSet
-from slasshy_rpc.plan import naming
 from slasshy_rpc.plan.ranges import Ranges
 from slasshy_rpc.plan.record import Cadence
 from slasshy_rpc.plan.segments import SegmentMap
 from slasshy_rpc.plan.sources import Source
+from slasshy_rpc.protocols.atonce import AtOnce
 from slasshy_rpc.protocols.base import Outcome, Workplace
 from slasshy_rpc.protocols.crew import Crew, Limits, same_version
+from slasshy_rpc.protocols.destination import Destination
 from slasshy_rpc.protocols.inspection import NO_URI, Inspection
 from slasshy_rpc.protocols.localfile import FileRules, LocalFile, foresee, whole_since
+from slasshy_rpc.protocols.offloop import outlast, threaded
 from slasshy_rpc.protocols.opener import (
     Arrival,
     Facts,
@@ -40,7 +42,6 @@ from slasshy_rpc.protocols.opener import (
     SourceChanged,
     Unchanged,
 )
-from slasshy_rpc.protocols.outlast import outlast
 from slasshy_rpc.protocols.portrait import Look, Portrait
 from slasshy_rpc.protocols.stream import Stream
 from slasshy_rpc.values import ServerView, Snapshot
@@ -91,9 +92,11 @@ class SegmentedJob:
         self._crew = Crew(self._opener, receiver, sources, plan.limits, self._pace, place.pace)
         self._inspection = Inspection(self._opener, sources, plan.limits, plan.not_found_limit)
         self._stream = Stream(self._inspection, receiver, sources, plan.limits, self._pace, self._crew.speed)
+        self._at_once = AtOnce()
         self._file: LocalFile | None = None
+        self._destination = Destination(plan.directory, plan.out, plan.trusted, plan.compat)
         self._begun = place.claims.path_of(place.gid)  # what an earlier Job of this Download was writing
-        self._path = self._begun or (self._wish(plan.out) if plan.out else "")
+        self._path = self._begun or (self._destination.path(plan.out) if plan.out else "")
         self._length: int | None = None
         self._verified: int | None = None
         self._cancelled = False
@@ -134,11 +137,11 @@ class SegmentedJob:
         piece = self._file.piece_length if self._file else self._plan.file.piece_length
         look = Look(
             length,
-            received or self._stream.received,
+            received or self._stream.received or self._at_once.received,
             int(self._crew.speed.rate()),
             connected or sum(source.connections for source in self._sources),
             piece,
-            self._shown_path(),
+            self._destination.shown(self._path),
             self.place.lines.views(),
             self._verified,
         )
@@ -191,11 +194,20 @@ class SegmentedJob:
             await self._opener.put_back(arrival)
             await self._foretell(facts)
             return
+        spare: Arrival | None = arrival
         try:
-            self._path = self._begun or self._wish(self._plan.out or facts.name)
-            file = await self._prepare(facts)
+            body = await self._take(arrival, source)
+            if len(body) == facts.length:
+                await self._opener.put_back(arrival)
+                spare = None
+            self._path = self._begun or self._destination.path(self._plan.out or facts.name)
+            file = await self._prepare(facts, body)
+            if self._at_once.stopped:
+                raise asyncio.CancelledError
         except BaseException as error:
-            arrival.channel.close()
+            if spare is not None:
+                spare.channel.close()
+            self._at_once.received = 0
             if isinstance(error, DiskError) and error.code not in _NO_PLACE:
                 self._crew.ledger = SegmentMap(facts.length or 0)  # aria2 shows a map from here on
             raise
@@ -205,13 +217,16 @@ class SegmentedJob:
             await self._finish(file, facts, self._length)
             return
         ledger = SegmentMap(facts.length, file.done)
-        self._resumed = ledger.done.total > 0
+        if file.finished:  # at once
+            self._crew.ledger = ledger
+            return
+        self._resumed = ledger.done.total > 0 and not file.blank
         if file.action is Action.VERIFY and not await self._matches(file, facts):
             await self._off_loop(file.empty)
             ledger = SegmentMap(facts.length)
         if arrival.bodyless and not ledger.complete:
-            arrival, source = await self._go_on(ledger, arrival, facts)
-        await self._fetch(ledger, file, arrival, source)
+            spare, source = await self._go_on(ledger, arrival, facts)
+        await self._fetch(ledger, file, spare, facts, source)
         if file.action is not Action.VERIFY:
             await self._verify(file, facts)
         await self._finish(file, facts, facts.length)
@@ -220,6 +235,7 @@ class SegmentedJob:
         """Raises DownloadError 32 if the file does not have the digest that was given, or else that a server told."""
         if not await self._matches(file, facts):
             self._crew.ledger = SegmentMap(facts.length or 0)
+            self._at_once.received, file.done = 0, ()
             algorithm, _ = self._plan.checksum or facts.digest or ("", "")
             told = "was given" if self._plan.checksum else "the server told"
             text = f"{file.path} does not have the {algorithm} digest that {told}."
@@ -241,17 +257,17 @@ class SegmentedJob:
 
     async def _foretell(self, facts: Facts) -> None:
         """--dry-run: where the file would be, and whether it might; nothing is touched. Raises DiskError."""
-        self._path = self._begun or self._wish(self._plan.out or facts.name)
+        self._path = self._begun or self._destination.path(self._plan.out or facts.name)
         if facts.length:
             given, rules = self._plan.checksum is not None, self._plan.file.existing
-            found = await self._off_loop(settle, self._path, facts.length, self._take, rules, checksum=given)
+            found = await self._off_loop(settle, self._path, facts.length, self._claim, rules, checksum=given)
             self._path = found.path
         self._crew.ledger = SegmentMap(facts.length or 0, [(0, facts.length or 0)])
 
     def _leave_alone(self, unchanged: Unchanged) -> None:
         """--conditional-get: there is nothing newer than the file, which is complete as it is."""
         log.info("%s", unchanged)
-        self._path = self._path or self._named(unchanged.url)
+        self._path = self._path or self._destination.named(unchanged.url)
         self._length = unchanged.length
         self._crew.ledger = SegmentMap(unchanged.length, [(0, unchanged.length)])
 
@@ -270,8 +286,9 @@ class SegmentedJob:
             arrival, source = await self._inspection.first(0, None)
             arrival.facts = replace(arrival.facts, name=name)
             return arrival, source
-        guess = self._path or self._guess()
-        gap = await self._off_loop(foresee, guess, self._plan.file) if guess else None
+        guess = self._path or self._destination.named(self._sources[0].uri)
+        there = guess and layout.taken(guess)  # a quick look, and most need no more
+        gap = await self._off_loop(foresee, guess, self._plan.file) if there else None
         if gap is not None:
             start, end = gap
             part = max(self._plan.limits.min_split_size, (end - start) // self._plan.limits.connections)
@@ -279,8 +296,21 @@ class SegmentedJob:
                 return await self._inspection.first(start, min(start + part, end) if end else None, self._inquiry)
         return await self._inspection.first(0, None, self._inquiry)
 
-    async def _prepare(self, facts: Facts) -> LocalFile:
-        """Take the path and open the file there; a Job that is cancelled meanwhile has it to suspend."""
+    async def _take(self, arrival: Arrival, source: Source) -> bytes:
+        """A body that is small and not to be slowed down, or its beginning."""
+        if self._pace.rate or (self.place.pace is not None and self.place.pace.rate):
+            return b""
+        source.join()
+        try:
+            return await self._at_once.take(arrival, self._plan.limits.timeout)
+        finally:
+            source.leave()
+
+    async def _prepare(self, facts: Facts, body: bytes) -> LocalFile:
+        """Take the path, open the file there and write ``body``, what has come of it; all of it may end it.
+
+        A Job that is cancelled meanwhile has it to suspend.
+        """
         place, path = self.place, self._path
 
         def prepare() -> LocalFile:
@@ -288,38 +318,45 @@ class SegmentedJob:
                 path,
                 facts.length,
                 self._plan.file,
-                self._take,
+                self._claim,
                 checksum=bool(self._plan.checksum or facts.digest),
                 begun=path == self._begun,
                 validators=(facts.etag, facts.last_modified),
                 gid=place.gid,
                 cancelled=lambda: self._cancelled,
             )
+            # Of what is shorter than a block nothing is kept: the body has it too.
+            anew = file.blank or (file.action is Action.RESUME_LENGTH and not file.done)
+            if anew and body:
+                file.write(body)
+            if anew and len(body) == facts.length and not (self._plan.checksum or facts.digest):
+                file.finish(facts.length, _stamp(facts.last_modified))
             return file
 
-        file = await self._off_loop(prepare)
+        file = await self._outdo(prepare)
         self._path = self._begun = file.path
         return file
 
-    async def _fetch(self, ledger: SegmentMap, file: LocalFile, arrival: Arrival, source: Source) -> None:
+    async def _fetch(
+        self, ledger: SegmentMap, file: LocalFile, first: Arrival | None, facts: Facts, source: Source
+    ) -> None:
         """Let the crew bring what is missing, and keep the control file young."""
-        first: Arrival | None = arrival
         # It may have been withdrawn while the file was made ready.
-        needed = not source.withdrawn and not ledger.complete and ledger.adjacent(arrival.position)
-        if not needed:
-            await self._opener.put_back(arrival)
+        needed = not source.withdrawn and not ledger.complete and first is not None and ledger.adjacent(first.position)
+        if not needed and first is not None:
+            await self._opener.put_back(first)
             first = None
         if ledger.complete:
             self._crew.ledger = ledger
             return
-        if first is None and not source.withdrawn and arrival.facts.ranges is False:
+        if first is None and not source.withdrawn and facts.ranges is False:
             error = RangeRefused("The server has no ranges: what is there cannot be continued.", ledger.length)
             error.terse = NO_URI
             raise error
         over = asyncio.Event()
         saving = asyncio.create_task(self._keep_records(file, over))
         try:
-            await self._crew.work(ledger, file.fd, file.path, file.live, first, arrival.facts, source)
+            await self._crew.work(ledger, file.fd, file.path, file.live, first, facts, source)
         except SourceError as error:
             error.terse = NO_URI  # aria2 gives the code of the last one, but once there is a file no text
             raise
@@ -373,14 +410,7 @@ class SegmentedJob:
         return found == expected
 
     async def _finish(self, file: LocalFile, facts: Facts, length: int) -> None:
-        try:
-            await self._off_loop(file.finish, length, _stamp(facts.last_modified))
-        except asyncio.CancelledError:
-            if not file.finished:
-                raise
-            # Told to stop a moment too late: the file is there, and its records are gone.
-            if (task := asyncio.current_task()) is not None:
-                task.uncancel()
+        await self._outdo(file.finish, length, _stamp(facts.last_modified))
         self._crew.ledger = SegmentMap(length, [(0, length)])
 
     def _starts(self, error: DownloadError) -> int:
@@ -412,40 +442,35 @@ class SegmentedJob:
 
     # ---- small things
 
-    def _wish(self, name: str) -> str:
-        plan = self._plan
-        return layout.resolve(plan.directory, name, trusted=plan.trusted and name == plan.out, compat=plan.compat)
-
-    def _shown_path(self) -> str:
-        """The path below ``dir`` as it was written, with as many slashes at its end and one more, as aria2 shows it."""
-        folder = self._plan.directory.rstrip("/")
-        inside = folder and folder != self._plan.directory and self._path.startswith(folder + "/")
-        return self._plan.directory + self._path[len(folder) :] if inside else self._path
-
-    def _guess(self) -> str:
-        """The path if the server names the file as its URI does; '' if there is no telling."""
-        return self._named(self._sources[0].uri)
-
-    def _named(self, url: str) -> str:
-        """The path of a file that has its name from ``url``; '' if it cannot be."""
-        try:
-            return self._wish(naming.choose(None, url, compat=self._plan.compat))
-        except DownloadError:
-            return ""
-
-    def _take(self, path: str) -> bool:
+    def _claim(self, path: str) -> bool:
         return self.place.claims.take(path, self.place.gid)
 
     async def _since(self, url: str) -> float | None:
         """--conditional-get: the time of the file that ``url`` would be written to; None where that is begun anew."""
-        path = self._path or self._named(url)
+        path = self._path or self._destination.named(url)
         return await self._off_loop(whole_since, path) if path and not self._begun else None
+
+    async def _outdo(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run a blocking step that may finish the file; told to stop a moment too late, we have not been."""
+        task = threaded(step, *args, **kwargs)
+        try:
+            await self._until(task)
+        except asyncio.CancelledError:
+            if self._file is None or not self._file.finished:
+                raise
+            if (current := asyncio.current_task()) is not None:
+                current.uncancel()
+        return task.result()
 
     async def _off_loop(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a blocking step in a thread, to its end even when the Job is cancelled meanwhile."""
-        task = asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs))
+        task = threaded(step, *args, **kwargs)
+        await self._until(task)
+        return task.result()
+
+    async def _until(self, task: asyncio.Future[Any]) -> None:
         try:
-            return await asyncio.shield(task)
+            await asyncio.shield(task)
         except asyncio.CancelledError:
             self._cancelled = True
             await outlast(task)

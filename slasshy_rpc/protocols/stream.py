@@ -19,8 +19,8 @@ from slasshy_rpc.protocols.crew import Limits, too_slow
 from slasshy_rpc.protocols.decoding import Decoding
 from slasshy_rpc.protocols.inspection import Inspection
 from slasshy_rpc.protocols.localfile import LocalFile
+from slasshy_rpc.protocols.offloop import outlast, threaded
 from slasshy_rpc.protocols.opener import Arrival, Facts
-from slasshy_rpc.protocols.outlast import outlast
 
 #: How often speeds are taken, and what has come is unfolded (seconds).
 TICK = 0.25
@@ -109,7 +109,7 @@ class Stream:
             decoding = Decoding(arrival.coding, file.fd, file.path, algorithm)
         try:
             if decoding is not None:
-                beginning = asyncio.ensure_future(asyncio.to_thread(decoding.begin))
+                beginning = threaded(decoding.begin)
                 await outlast(beginning)
                 beginning.result()
             transfer, ended = self._receiver.start(
@@ -151,7 +151,7 @@ class Stream:
             over = False
             while not over:
                 over = ended.done()
-                await asyncio.to_thread(decoding.advance, transfer.flushed)
+                await threaded(decoding.advance, transfer.flushed)
                 if not over:
                     await asyncio.wait([ended], timeout=TICK)
             if transfer.reason == _engine.COMPLETE:
