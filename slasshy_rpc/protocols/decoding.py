@@ -6,7 +6,6 @@ Owns: both ends of that way. Never: the network or the loop: the methods block a
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 import typing
 
@@ -39,6 +38,8 @@ class Decoding:
 
     def begin(self) -> None:
         """Make ``spool``. Raises DiskError."""
+        import tempfile  # and with it several compressors
+
         try:
             self._file = tempfile.TemporaryFile(dir=os.path.dirname(self._path))  # noqa: SIM115 - ``close`` does
         except OSError as error:

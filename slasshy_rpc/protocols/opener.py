@@ -51,7 +51,7 @@ class Unchanged(SlasshyError):
     """The server has nothing newer than what the Inquiry told of. ``length`` in bytes if it said so, else 0."""
 
     def __init__(self, url: str, length: int) -> None:
-        super().__init__(f"{url} has not changed.")
+        super().__init__("The server has nothing newer.")
         self.url = url
         self.length = length
 

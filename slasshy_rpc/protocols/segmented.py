@@ -266,8 +266,8 @@ class SegmentedJob:
 
     def _leave_alone(self, unchanged: Unchanged) -> None:
         """--conditional-get: there is nothing newer than the file, which is complete as it is."""
-        log.info("%s", unchanged)
         self._path = self._path or self._destination.named(unchanged.url)
+        log.info("%s: %s", self._path, unchanged)
         self._length = unchanged.length
         self._crew.ledger = SegmentMap(unchanged.length, [(0, unchanged.length)])
 
