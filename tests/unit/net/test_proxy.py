@@ -167,9 +167,9 @@ def through(one: HttpProxy | SocksProxy, scheme: str = "", user: str = "", passw
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-async def test_a_tunnel(origin: Origin, host: str) -> None:
-    target = parse(origin.serve("/f", data=b"hello"))
-    with HttpProxy(host=host, login=("u", "p")) as one:
+async def test_a_tunnel(host: str) -> None:
+    with Origin(host=host) as origin, HttpProxy(host=host, login=("u", "p")) as one:
+        target = parse(origin.serve("/f", data=b"hello"))
         channel = await dial(target, connect_timeout=5, proxy=through(one, user="u", password="p"))
         assert (await request(channel, build_head(target), timeout=5)).status == 200
         channel.close()

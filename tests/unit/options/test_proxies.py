@@ -36,6 +36,7 @@ KIND = TABLE["all-proxy"].kind
         ("u%zz:%c3%bc@foo", "http://u%25zz:%C3%BC@foo/"),
         ("u:\u00fc@foo", "http://u:%C3%BC@foo/"),
         ("u:1", "http://u:1/"),
+        ("u:?p@foo", "http://u:%3Fp@foo/"),
         ("socks5://foo", "socks5://foo:1080/"),
         ("SOCKS5H://u:p@[::1]:80", "socks5h://u:p@[::1]:80/"),
         ("socks4://foo:9", "socks4://foo:9/"),
