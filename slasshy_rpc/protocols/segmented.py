@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,30 +19,28 @@ from slasshy_rpc import _engine, clock
 from slasshy_rpc.disk import layout
 from slasshy_rpc.disk.checksum import digest_file
 from slasshy_rpc.disk.existing import Action
-from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode, Retry, SourceError
+from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode, SourceError
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.plan import naming
 from slasshy_rpc.plan.ranges import Ranges
 from slasshy_rpc.plan.record import Cadence
-from slasshy_rpc.plan.retry import pause
 from slasshy_rpc.plan.segments import SegmentMap
-from slasshy_rpc.plan.sources import Source, choose
+from slasshy_rpc.plan.sources import Source
+from slasshy_rpc.protocols.atonce import AtOnce
 from slasshy_rpc.protocols.base import Outcome, Workplace
-from slasshy_rpc.protocols.connection import transfer_error
-from slasshy_rpc.protocols.crew import Crew, Limits, too_slow
+from slasshy_rpc.protocols.crew import Crew, Limits
+from slasshy_rpc.protocols.inspection import NO_URI, Inspection
 from slasshy_rpc.protocols.localfile import FileRules, LocalFile, foresee
 from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, Openings, RangeRefused, SourceChanged
 from slasshy_rpc.protocols.portrait import Look, Portrait
+from slasshy_rpc.protocols.stream import Stream
 from slasshy_rpc.values import ServerView, Snapshot
 
 log = logging.getLogger(__name__)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-#: What there is to say when no Source can go on.
-NO_URI = "No URI available."
 
 _NO_PLACE = (ErrorCode.FILE_EXISTS, ErrorCode.RENAMING_FAILED)
 
@@ -80,16 +79,16 @@ class SegmentedJob:
         self._sources = sources
         self._pace = _engine.Pace(plan.rate, place.pace)
         self._crew = Crew(self._opener, receiver, sources, plan.limits, self._pace, place.pace)
+        self._inspection = Inspection(self._opener, sources, plan.limits, plan.not_found_limit)
+        self._stream = Stream(self._inspection, receiver, sources, plan.limits, self._pace, self._crew.speed)
+        self._at_once = AtOnce()
         self._file: LocalFile | None = None
+        self._wished = "", ""  # a name and its path
         self._begun = place.claims.path_of(place.gid)  # what an earlier Job of this Download was writing
         self._path = self._begun or (self._wish(plan.out) if plan.out else "")
         self._length: int | None = None
-        self._stream: _engine.Transfer | None = None
-        self._came = 0  # over a stream of unknown length, until it was paused
         self._verified: int | None = None
         self._cancelled = False
-        self._not_found = 0
-        self._slow: DownloadError | None = None
         self._resumed = False
         self._portrait = Portrait()
 
@@ -123,7 +122,7 @@ class SegmentedJob:
         piece = self._file.piece_length if self._file else self._plan.file.piece_length
         look = Look(
             length,
-            self._stream.position if self._stream else received or self._came,
+            received or self._stream.received or self._at_once.received,
             int(self._crew.speed.rate()),
             connected or sum(source.connections for source in self._sources),
             piece,
@@ -135,7 +134,7 @@ class SegmentedJob:
 
     def servers(self) -> tuple[ServerView, ...]:
         """See ``Job.servers``; a body of unknown length comes over one without a crew."""
-        if self._stream is not None:
+        if self._stream.running:
             speed = int(self._crew.speed.rate())
             return tuple(ServerView(s.uri, s.current or s.uri, speed) for s in self._sources if s.connections)
         return tuple(
@@ -158,8 +157,7 @@ class SegmentedJob:
             if uri not in kept:
                 self._opener.withdraw(source)
                 self._crew.withdraw(source)
-                if self._stream is not None and source.connections:
-                    self._stream.cancel()
+                self._stream.withdraw(source)
             elif not lines.has_failed(uri):
                 source.fault = None
         self._sources += [Source.of(uri, lines) for uri in uris if uri not in known]
@@ -180,23 +178,35 @@ class SegmentedJob:
             arrival.channel.close()
             self._crew.ledger = SegmentMap(facts.length or 0, [(0, facts.length or 0)])
             return
+        spare: Arrival | None = arrival
         try:
+            body = await self._take(arrival, source)
+            if len(body) == facts.length:
+                await self._opener.put_back(arrival)
+                spare = None
             self._path = self._begun or self._wish(self._plan.out or facts.name)
-            file = await self._prepare(facts)
+            file = await self._prepare(facts, body)
+            if self._at_once.stopped:
+                raise asyncio.CancelledError
         except BaseException as error:
-            arrival.channel.close()
+            if spare is not None:
+                spare.channel.close()
             if isinstance(error, DiskError) and error.code not in _NO_PLACE:
                 self._crew.ledger = SegmentMap(facts.length or 0)  # aria2 shows a map from here on
             raise
         if facts.length is None:
-            await self._bring_stream(arrival, source, file)
+            facts, self._length = await self._stream.bring(arrival, source, file, lambda: self._off_loop(file.empty))
+            await self._finish(file, facts, self._length)
             return
         ledger = SegmentMap(facts.length, file.done)
-        self._resumed = ledger.done.total > 0
+        if file.finished:  # at once
+            self._crew.ledger = ledger
+            return
+        self._resumed = ledger.done.total > 0 and not file.blank
         if file.action is Action.VERIFY and not await self._matches(file, facts.length):
             await self._off_loop(file.empty)
             ledger = SegmentMap(facts.length)
-        await self._fetch(ledger, file, arrival, source)
+        await self._fetch(ledger, file, spare, facts, source)
         if self._plan.checksum and file.action is not Action.VERIFY and not await self._matches(file, facts.length):
             self._crew.ledger = SegmentMap(facts.length)
             text = f"{file.path} does not have the {self._plan.checksum[0]} digest that was given."
@@ -209,51 +219,30 @@ class SegmentedJob:
         If a file that can be continued lies where the name points, the first missing bytes are asked for at once.
         """
         guess = self._path or self._guess()
-        gap = await self._off_loop(foresee, guess, self._plan.file) if guess else None
+        there = guess and layout.taken(guess)  # a quick look, and most need no more
+        gap = await self._off_loop(foresee, guess, self._plan.file) if there else None
         if gap is not None:
             start, end = gap
             part = max(self._plan.limits.min_split_size, (end - start) // self._plan.limits.connections)
             with contextlib.suppress(RangeRefused):
-                return await self._open_first(start, min(start + part, end) if end else None)
-        return await self._open_first(0, None)
+                return await self._inspection.first(start, min(start + part, end) if end else None)
+        return await self._inspection.first(0, None)
 
-    async def _open_first(self, start: int, end: int | None) -> tuple[Arrival, Source]:
-        tries: dict[Source, int] = {}
-        failed: Source | None = None
-        while True:
-            source = choose(self._sources, self._plan.limits.per_host, failed)
-            if source is None:
-                fault = next((s.fault for s in reversed(self._sources) if s.fault), SourceError(NO_URI))
-                raise fault.with_traceback(None)
-            source.join()
-            try:
-                return await self._opener.open(source, start, end), source
-            except RangeRefused:
-                raise
-            except DownloadError as error:
-                tries[source] = tries.get(source, 0) + 1
-                wait = self._patience(error, tries[source])
-                if wait is None:
-                    source.fail(error)
-                failed = source
-            finally:
-                source.leave()
-            await asyncio.sleep(wait or 0)
+    async def _take(self, arrival: Arrival, source: Source) -> bytes:
+        """A body that is small and not to be slowed down, or its beginning."""
+        if self._pace.rate or (self.place.pace is not None and self.place.pace.rate):
+            return b""
+        source.join()
+        try:
+            return await self._at_once.take(arrival, self._plan.limits.timeout)
+        finally:
+            source.leave()
 
-    def _patience(self, error: DownloadError, tries: int) -> float | None:
-        """Seconds before the Source is asked again, None if it is not; raises what ends the download."""
-        if error.retry is Retry.NEVER:
-            raise error
-        if error.code == ErrorCode.NOT_FOUND and self._plan.not_found_limit:
-            self._not_found += 1
-            if self._not_found >= self._plan.not_found_limit:
-                text = f"Reached max-file-not-found count={self._not_found}"
-                raise SourceError(text, ErrorCode.MAX_FILE_NOT_FOUND) from error
-            error = SourceError(str(error), error.code, Retry.SAME_SOURCE)
-        return pause(self._plan.limits.retry, error, tries)
+    async def _prepare(self, facts: Facts, body: bytes) -> LocalFile:
+        """Take the path, open the file there and write ``body``, what has come of it; all of it may end it.
 
-    async def _prepare(self, facts: Facts) -> LocalFile:
-        """Take the path and open the file there; a Job that is cancelled meanwhile has it to suspend."""
+        A Job that is cancelled meanwhile has it to suspend.
+        """
         place, path = self.place, self._path
 
         def prepare() -> LocalFile:
@@ -268,31 +257,36 @@ class SegmentedJob:
                 gid=place.gid,
                 cancelled=lambda: self._cancelled,
             )
+            if file.blank and body:
+                file.write(body)
+            if file.blank and len(body) == facts.length and self._plan.checksum is None:
+                file.finish(facts.length, _stamp(facts.last_modified))
             return file
 
-        file = await self._off_loop(prepare)
+        file = await self._outdo(prepare)
         self._path = self._begun = file.path
         return file
 
-    async def _fetch(self, ledger: SegmentMap, file: LocalFile, arrival: Arrival, source: Source) -> None:
+    async def _fetch(
+        self, ledger: SegmentMap, file: LocalFile, first: Arrival | None, facts: Facts, source: Source
+    ) -> None:
         """Let the crew bring what is missing, and keep the control file young."""
-        first: Arrival | None = arrival
         # It may have been withdrawn while the file was made ready.
-        needed = not source.withdrawn and not ledger.complete and ledger.adjacent(arrival.position)
-        if not needed:
-            await self._opener.put_back(arrival)
+        needed = not source.withdrawn and not ledger.complete and first is not None and ledger.adjacent(first.position)
+        if not needed and first is not None:
+            await self._opener.put_back(first)
             first = None
         if ledger.complete:
             self._crew.ledger = ledger
             return
-        if first is None and not source.withdrawn and arrival.facts.ranges is False:
+        if first is None and not source.withdrawn and facts.ranges is False:
             error = RangeRefused("The server has no ranges: what is there cannot be continued.", ledger.length)
             error.terse = NO_URI
             raise error
         over = asyncio.Event()
         saving = asyncio.create_task(self._keep_records(file, over))
         try:
-            await self._crew.work(ledger, file.fd, file.path, file.live, first, arrival.facts, source)
+            await self._crew.work(ledger, file.fd, file.path, file.live, first, facts, source)
         except SourceError as error:
             error.terse = NO_URI  # aria2 gives the code of the last one, but once there is a file no text
             raise
@@ -300,56 +294,6 @@ class SegmentedJob:
             over.set()
             await _outlast(saving)
             saving.result()
-
-    async def _bring_stream(self, arrival: Arrival, source: Source, file: LocalFile) -> None:
-        """A body of unknown length: one stream from the start, which cannot be continued."""
-        tries = 0
-        while True:
-            if source.withdrawn:  # while the file was made ready
-                arrival.channel.close()
-                arrival, source = await self._open_first(0, None)
-                continue
-            transfer, ended = self._receiver.start(
-                arrival.channel, file.fd, 0, _engine.UNBOUNDED, pace=self._pace, timeout=self._plan.limits.timeout
-            )
-            self._stream = transfer
-            source.join()
-            watching = asyncio.create_task(self._watch(transfer))
-            try:
-                await self._receiver.settle(transfer, ended)
-            except asyncio.CancelledError:
-                self._came = transfer.position
-                raise
-            finally:
-                watching.cancel()
-                arrival.channel.close()
-                self._stream = None
-                source.leave()
-            if transfer.reason == _engine.COMPLETE:
-                self._length = transfer.position
-                await self._finish(file, arrival.facts, transfer.position)
-                return
-            error = self._slow or transfer_error(transfer, file.path)
-            tries, self._slow = tries + 1, None
-            wait = self._patience(error, tries) if source in self._sources else None
-            if wait is None:
-                source.fail(error)
-                tries = 0
-            await asyncio.sleep(wait or 0)
-            arrival, source = await self._open_first(0, None)
-            await self._off_loop(file.empty)
-
-    async def _watch(self, transfer: _engine.Transfer) -> None:
-        """Take the speed of a stream, and stop one that is below lowest-speed-limit."""
-        began = clock.monotonic()
-        while True:
-            now, speed = clock.monotonic(), self._crew.speed
-            speed.note(now, transfer.position)
-            self._slow = too_slow(self._plan.limits, now - began, speed.rate())
-            if self._slow is not None:
-                transfer.cancel()
-                return
-            await asyncio.sleep(0.25)
 
     async def _keep_records(self, file: LocalFile, over: asyncio.Event) -> None:
         """Save the control file again and again; a save that takes long makes the next one wait as long.
@@ -394,14 +338,7 @@ class SegmentedJob:
         return found == expected.lower()
 
     async def _finish(self, file: LocalFile, facts: Facts, length: int) -> None:
-        try:
-            await self._off_loop(file.finish, length, _stamp(facts.last_modified))
-        except asyncio.CancelledError:
-            if not file.finished:
-                raise
-            # Told to stop a moment too late: the file is there, and its records are gone.
-            if (task := asyncio.current_task()) is not None:
-                task.uncancel()
+        await self._outdo(file.finish, length, _stamp(facts.last_modified))
         self._crew.ledger = SegmentMap(length, [(0, length)])
 
     def _starts(self, error: DownloadError) -> int:
@@ -435,7 +372,10 @@ class SegmentedJob:
 
     def _wish(self, name: str) -> str:
         plan = self._plan
-        return layout.resolve(plan.directory, name, trusted=plan.trusted and name == plan.out, compat=plan.compat)
+        if name != self._wished[0]:
+            trusted = plan.trusted and name == plan.out
+            self._wished = name, layout.resolve(plan.directory, name, trusted=trusted, compat=plan.compat)
+        return self._wished[1]
 
     def _shown_path(self) -> str:
         """The path below ``dir`` as it was written, with as many slashes at its end and one more, as aria2 shows it."""
@@ -450,15 +390,36 @@ class SegmentedJob:
         except DownloadError:
             return ""
 
+    async def _outdo(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run a blocking step that may finish the file; told to stop a moment too late, we have not been."""
+        task = _threaded(step, *args, **kwargs)
+        try:
+            await self._until(task)
+        except asyncio.CancelledError:
+            if self._file is None or not self._file.finished:
+                raise
+            if (current := asyncio.current_task()) is not None:
+                current.uncancel()
+        return task.result()
+
     async def _off_loop(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a blocking step in a thread, to its end even when the Job is cancelled meanwhile."""
-        task = asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs))
+        task = _threaded(step, *args, **kwargs)
+        await self._until(task)
+        return task.result()
+
+    async def _until(self, task: asyncio.Future[Any]) -> None:
         try:
-            return await asyncio.shield(task)
+            await asyncio.shield(task)
         except asyncio.CancelledError:
             self._cancelled = True
             await _outlast(task)
             raise
+
+
+def _threaded(step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> asyncio.Future[_T]:
+    """Run a step that may block beside the loop."""
+    return asyncio.get_running_loop().run_in_executor(None, functools.partial(step, *args, **kwargs))
 
 
 async def _outlast(task: asyncio.Future[Any]) -> None:

@@ -41,6 +41,8 @@ class Web:
         self._cookies = cookies
         self._pool = Pool()
         self._names = Names()
+        self._latest: tuple[OptionSet, bool, Path | None] | None = None
+        self._meaning: tuple[Plan, HttpRules]
 
     def claims(self, request: Request) -> bool:
         """See ``Protocol.claims``."""
@@ -49,11 +51,20 @@ class Web:
     def job(self, request: Request, place: Workplace) -> SegmentedJob:
         """See ``Protocol.job``."""
         options = request.options
-        opener = HttpOpener(http_rules(options), self._pool, self._names, self._cookies)
+        wanted, rules = self._understood(request, place.live_dir)
+        opener = HttpOpener(rules, self._pool, self._names, self._cookies)
         sources = [Source.of(uri, place.lines) for uri in place.lines.order(request.uris)]
         if not request.trusted:
             place = replace(place, claims=place.claims.fenced(options.text("dir") or ".", home() or "/"))
-        return SegmentedJob(sources, plan(request, place.live_dir), place, opener, self._receiver)
+        return SegmentedJob(sources, wanted, place, opener, self._receiver)
+
+    def _understood(self, request: Request, live_dir: Path | None) -> tuple[Plan, HttpRules]:
+        """What the options of ``request`` mean. Thousands of one list, or of one caller, have the same."""
+        asked = request.options, request.trusted, live_dir
+        if self._latest != asked:
+            self._meaning = plan(request, live_dir), http_rules(request.options)
+            self._latest = asked
+        return self._meaning
 
     async def close(self) -> None:
         """See ``Protocol.close``."""

@@ -7,8 +7,10 @@ Imported only when a server starts, because aiohttp is heavy.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -24,6 +26,8 @@ _LINGER = 2.0
 #: Bytes of a body that aiohttp takes ahead of us. Chunks of one byte cost it some microseconds each, all of them in one
 #: go; it stops at a sixteenth of this many.
 _AHEAD = 16 << 10
+#: What is taken from a socket at a time. Many small messages in one go would keep all others waiting for them.
+_SIP = memoryview(bytearray(16 << 10))
 
 
 class Connection(web.RequestHandler):
@@ -65,6 +69,11 @@ class Connection(web.RequestHandler):
         """Any number of bytes may come."""
         self._most = None
 
+    @property
+    def full(self) -> bool:
+        """Whether nothing more is wanted now; it asks for more itself later."""
+        return self._reading_paused or self._buffer_paused
+
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         if self._most is not None:
@@ -96,6 +105,51 @@ class Connection(web.RequestHandler):
         self.place.leave()
 
 
+class Sips(asyncio.BufferedProtocol):
+    """What comes for ``inside``, in parts of bounded size, not more than one in a turn of the event loop."""
+
+    def __init__(self, inside: Connection) -> None:
+        self._inside = inside
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.BaseProtocol."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._inside.connection_made(transport)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """See asyncio.BufferedProtocol. One buffer for all: it is emptied before anybody else asks for it."""
+        return _SIP
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See asyncio.BufferedProtocol."""
+        self._inside.data_received(bytes(_SIP[:nbytes]))
+        if nbytes == len(_SIP) and not self._inside.full:
+            with contextlib.suppress(RuntimeError):  # it has just been closed
+                self._transport.pause_reading()
+                asyncio.get_running_loop().call_soon(self._go_on)
+
+    def eof_received(self) -> bool:
+        """See asyncio.BufferedProtocol."""
+        return self._inside.eof_received()
+
+    def pause_writing(self) -> None:
+        """See asyncio.BaseProtocol."""
+        self._inside.pause_writing()
+
+    def resume_writing(self) -> None:
+        """See asyncio.BaseProtocol."""
+        self._inside.resume_writing()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """See asyncio.BaseProtocol."""
+        self._inside.connection_lost(exc)
+
+    def _go_on(self) -> None:
+        if not self._inside.full:
+            with contextlib.suppress(RuntimeError):
+                self._transport.resume_reading()
+
+
 class Connections:
     """All of one server; ``handle`` answers a request."""
 
@@ -103,9 +157,9 @@ class Connections:
         self._server = web.Server(handle)
         self._idle_timeout = idle_timeout
 
-    def begin(self, place: Place) -> Connection:
+    def begin(self, place: Place) -> Sips:
         """A new one."""
-        return Connection(place, self._server, self._idle_timeout)
+        return Sips(Connection(place, self._server, self._idle_timeout))
 
     async def close(self, seconds: float) -> None:
         """Let answers under way arrive for so long, and end all."""

@@ -7,6 +7,7 @@ others (lane), or what is said.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -40,7 +41,7 @@ class Door:
         self,
         places: Places,
         lane: Lane,
-        inside: Callable[[Place], asyncio.Protocol],
+        inside: Callable[[Place], asyncio.BaseProtocol],
         context: ssl.SSLContext | None = None,
     ) -> None:
         self._places = places
@@ -49,7 +50,7 @@ class Door:
         self._context = context
         self._sockets: list[socket.socket] = []
         self._resting: dict[socket.socket, asyncio.TimerHandle] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._entering: dict[asyncio.Task[None], Place] = {}
 
     def open(self, sock: socket.socket) -> None:
         """Serve a listening, non-blocking socket from now on."""
@@ -66,10 +67,9 @@ class Door:
             sock.close()
         self._sockets.clear()
         self._lane.close()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for place in self._entering.values():
+            place.end()
+        await asyncio.gather(*self._entering)
 
     def _watch(self, sock: socket.socket) -> None:
         self._resting.pop(sock, None)
@@ -106,16 +106,10 @@ class Door:
             asyncio.get_running_loop().call_soon(self._serve)
 
     def _let_in(self, connection: socket.socket, place: Place) -> None:
+        place.end = partial(_hang_up, connection)
         task = asyncio.create_task(self._enter(connection, place))
-        place.end = task.cancel
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._entered, connection, place))
-
-    def _entered(self, connection: socket.socket, place: Place, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled():  # perhaps before it began
-            connection.close()
-            place.leave()
+        self._entering[task] = place
+        task.add_done_callback(self._entering.pop)
 
     def _rest(self, sock: socket.socket, error: OSError) -> None:
         """The system has no room for another connection, and the loop would only ask for it again and again."""
@@ -132,7 +126,19 @@ class Door:
                 lambda: self._inside(place), connection, ssl=self._context, ssl_handshake_timeout=patience
             )
             place.end = transport.abort
+            if place.gone.is_set():
+                transport.abort()
         except OSError as error:  # TimeoutError is one
             log.debug("RPC: a TLS handshake failed: %s", error)
             connection.close()
             place.leave()
+
+
+def _hang_up(connection: socket.socket) -> None:
+    """End a connection that is on its way in, for both sides.
+
+    The event loop sees that as any other end. Were its own task cancelled instead, it would close the socket and never
+    tell the protocol, which would wait for ever.
+    """
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

@@ -20,7 +20,7 @@ from slasshy_rpc.errors import RpcError
 from slasshy_rpc.rpc import basic, json_dialect, xml_dialect
 from slasshy_rpc.rpc.answer import Answer, Text
 from slasshy_rpc.rpc.call import Slices, Visit
-from slasshy_rpc.rpc.connection import Connection, Connections, of
+from slasshy_rpc.rpc.connection import Connections, Sips, of
 from slasshy_rpc.rpc.guard import Guard
 from slasshy_rpc.rpc.json_dialect import JsonDialect
 from slasshy_rpc.rpc.notify import Listeners
@@ -63,7 +63,7 @@ class HttpFace:
         self._date = (0, "")
         self._connections = Connections(self.handle, settings.idle_timeout)
 
-    def enter(self, place: Place) -> Connection:
+    def enter(self, place: Place) -> Sips:
         """The protocol of a new connection."""
         return self._connections.begin(place)
 
