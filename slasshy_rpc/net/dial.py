@@ -125,7 +125,7 @@ async def _through(
     """Have ``proxy`` connect ``sock`` to ``target``; closes it after an error."""
     try:
         host = target.host
-        if not proxy.resolves:
+        if not proxy.resolves and not is_address(host):
             found = await _resolve(target, disable_ipv6 or proxy.scheme == "socks4", names)
             host = str(found[0][4][0])
         await proxy_.reach(sock, proxy, target, host)

@@ -27,7 +27,7 @@ _CREDENTIALS = "--all-proxy-user and --all-proxy-passwd (or those of --http-prox
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy, as one Target is reached through it; two Targets with equal ones may share what is equal.
+    """A proxy, as one Target is reached through it; equal ones may share connections.
 
     ``scheme`` is http, socks4, socks4a, socks5 or socks5h; ``host`` as a Target's; ``user`` is '' for none. ``tunnel``:
     an HTTP proxy is asked for a connection (CONNECT), introduced by ``agent``, not for an answer.
@@ -130,7 +130,7 @@ def exempt(host: str, entries: Iterable[str]) -> bool:
     for entry in entries:
         network, slash, bits = entry.partition("/")
         if slash:
-            if bits.isascii() and bits.isdigit() and _within(packed, _packed(network), int(bits[:9])):
+            if re.fullmatch("[0-9]{1,9}", bits) and _within(packed, _packed(network), int(bits)):
                 return True
             continue
         name = _ascii(entry.strip("[]"))
@@ -183,7 +183,7 @@ async def reach(sock: socket.socket, proxy: Proxy, target: Target, host: str) ->
 
 def blamed(error: SourceError, proxy: Proxy) -> SourceError:
     """The same error, saying that it is the proxy's."""
-    message = f"{error} ({proxy.place} is the proxy that was to be used; look at it, or at the proxy options)"
+    message = f"{error} ({proxy.place} is the proxy that was asked; look at it, or at the proxy options)"
     return SourceError(message, error.code, error.retry, error.retry_after, terse=error.terse)
 
 
@@ -304,6 +304,6 @@ async def _socks(sock: socket.socket, proxy: Proxy, target: Target, host: str) -
         raise
     except OSError as error:
         raise _failed(proxy, f"broke the connection: {error.strerror or error}", Retry.SAME_SOURCE) from error
-    except ValueError as error:  # what SOCKS has no bytes for
-        reason = f"cannot be asked: SOCKS takes ASCII of up to 255 characters for user and password ({error})"
-        raise _failed(proxy, reason, Retry.NEXT_SOURCE) from error
+    except ValueError:  # there are no bytes for it; the error itself may quote a password
+        reason = "cannot be asked: SOCKS takes ASCII of up to 255 characters for user and password"
+        raise _failed(proxy, reason, Retry.NEXT_SOURCE) from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 import email.utils
 import re
 import typing
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from slasshy_rpc import clock
@@ -183,11 +182,7 @@ class HttpOpener:
         rules = self._rules
         at_home = target.origin == home.origin
         asked = proxy if proxy is not None and proxy.answers else None
-        extra: Sequence[str] = [
-            line
-            for line in rules.headers
-            if (asked is not None if _FOR_PROXY.match(line) else at_home or not _PRIVATE.match(line))
-        ]
+        extra = [line for line in rules.headers if _goes_along(line, at_home, asked is not None)]
         return http1.build_head(
             target,
             user_agent=rules.user_agent or None,
@@ -266,6 +261,11 @@ class HttpOpener:
         if proxy is not None and proxy.answers:
             return (proxy, buffer)  # for every origin
         return (target.origin, proxy, self._rules.tls if target.scheme == "https" else None, buffer)
+
+
+def _goes_along(line: str, at_home: bool, to_proxy: bool) -> bool:
+    """Whether a header of the user is for whom this request goes to."""
+    return to_proxy if _FOR_PROXY.match(line) else at_home or not _PRIVATE.match(line)
 
 
 def _accepts_ranges(head: ResponseHead) -> bool | None:

@@ -113,6 +113,7 @@ def test_https_always_gets_a_tunnel() -> None:
         ("10.1.2.3", "10.1.3.0/24", False),
         ("10.1.2.3", "10.1.2.3/x", False),
         ("10.1.2.3", "10.1.2.3/-1", False),
+        ("10.1.2.3", "11.0.0.0/0000000008", False),
         ("10.1.2.3", "::/0", False),
         ("10.1.2.3", "10.1.2.3/33", True),
         ("::1", "::1", True),
@@ -248,7 +249,7 @@ async def test_a_wrong_password_is_not_told() -> None:
     [
         (b"", r"^Got EOF from the server\. The proxy .* hung up"),
         (b"HTTP/1.1 200 OK\r\nX", r"^Got EOF from the server\. The proxy .* hung up"),
-        (b"SSH-2.0\r\n\r\n", r"^The server's answer is not valid HTTP.*is the proxy that was to be used"),
+        (b"SSH-2.0\r\n\r\n", r"^The server's answer is not valid HTTP.*is the proxy that was asked"),
     ],
 )
 async def test_answers_that_are_none(raw: bytes, words: str) -> None:
@@ -281,7 +282,7 @@ async def test_cancelled_on_the_way() -> None:
 async def test_nobody_there() -> None:
     with HttpProxy() as gone:
         pass
-    words = rf"cause: Connection refused .*{gone.place} is the proxy that was to be used"
+    words = rf"cause: Connection refused .*{gone.place} is the proxy that was asked"
     with pytest.raises(SourceError, match=words) as caught:
         await dial(HTTP, connect_timeout=5, proxy=through(gone))
     assert caught.value.terse == "Failed to establish connection, cause: Connection refused"
@@ -361,6 +362,14 @@ async def test_an_http_server_is_no_socks_proxy() -> None:
             await dial(HTTP, connect_timeout=5, proxy=Proxy("socks5h", "127.0.0.1", port))
 
 
-async def test_socks_4_knows_no_ipv6(origin: Origin) -> None:
-    with SocksProxy() as one, pytest.raises(SourceError, match="IPv6"):
-        await dial(Target("http", "::1", origin.port), connect_timeout=5, proxy=through(one, "socks4a"))
+@pytest.mark.parametrize("scheme", ["socks4", "socks4a"])
+async def test_socks_4_knows_no_ipv6(scheme: str) -> None:
+    with SocksProxy() as one, pytest.raises(SourceError, match=r"SOCKS 4, which has no IPv6 address such as ::1"):
+        await dial(Target("http", "::1", 1), connect_timeout=5, proxy=through(one, scheme))
+
+
+async def test_ipv6_through_socks_5() -> None:
+    with Origin(host="::1") as origin, SocksProxy() as one:
+        target = parse(origin.serve("/f"))
+        (await dial(target, connect_timeout=5, disable_ipv6=True, proxy=through(one))).close()
+        assert one.asked[0].target == f"0000:0000:0000:0000:0000:0000:0000:0001:{origin.port}"
