@@ -82,9 +82,9 @@ _NONE = Given()
 class Proxies:
     """What the user said about proxies. ``none_for`` are the entries of no-proxy, ``agent`` is the User-Agent."""
 
-    http: Given = _NONE
-    https: Given = _NONE
-    all: Given = _NONE
+    http: Given = field(default=_NONE, repr=False)
+    https: Given = field(default=_NONE, repr=False)
+    all: Given = field(default=_NONE, repr=False)
     none_for: tuple[str, ...] = ()
     tunnel: bool = False
     agent: str = ""

@@ -76,6 +76,7 @@ def test_each_scheme_has_its_own_and_all_have_one() -> None:
     def hosts(proxies: Proxies) -> list[str]:
         return [found.host if (found := proxies.choose(target)) else "" for target in (HTTP, HTTPS)]
 
+    assert "http://one" not in repr(Proxies(http=one))
     assert hosts(Proxies()) == ["", ""]
     assert hosts(Proxies(http=one, https=two, all=three)) == ["one", "two"]
     assert hosts(Proxies(http=one, all=three)) == ["one", "three"]
