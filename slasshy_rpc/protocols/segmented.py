@@ -148,8 +148,8 @@ class SegmentedJob:
         return self._portrait.of(look, solid if self._crew.ledger.length else None)
 
     def servers(self) -> tuple[ServerView, ...]:
-        """See ``Job.servers``; a body of unknown length comes over one without a crew."""
-        if self._stream.running:
+        """See ``Job.servers``; a body of unknown length, or one that comes at once, has no crew."""
+        if self._stream.running or self._at_once.running:
             speed = int(self._crew.speed.rate())
             return tuple(ServerView(s.uri, s.current or s.uri, speed) for s in self._sources if s.connections)
         return tuple(
@@ -196,31 +196,33 @@ class SegmentedJob:
             return
         spare: Arrival | None = arrival
         try:
+            self._path = self._begun or self._destination.path(self._plan.out or facts.name)
             body = await self._take(arrival, source)
             if len(body) == facts.length:
                 await self._opener.put_back(arrival)
                 spare = None
-            self._path = self._begun or self._destination.path(self._plan.out or facts.name)
             file = await self._prepare(facts, body)
-            if self._at_once.stopped:
-                raise asyncio.CancelledError
         except BaseException as error:
             if spare is not None:
                 spare.channel.close()
+            # aria2 shows a map once it has a place for the file
+            placed = isinstance(error, DiskError) and error.code not in _NO_PLACE
+            self._crew.ledger = SegmentMap((facts.length or 0) if placed else 0)
             self._at_once.received = 0
-            if isinstance(error, DiskError) and error.code not in _NO_PLACE:
-                self._crew.ledger = SegmentMap(facts.length or 0)  # aria2 shows a map from here on
             raise
         if facts.length is None:
             facts, self._length = await self._stream.bring(arrival, source, file, lambda: self._off_loop(file.empty))
             await self._verify(file, facts)
             await self._finish(file, facts, self._length)
             return
-        ledger = SegmentMap(facts.length, file.done)
-        if file.finished:  # at once
+        ledger = SegmentMap(facts.length, [(0, len(body))] if body and file.blank else file.done)
+        self._at_once.received = 0
+        if file.finished or self._at_once.stopped:
             self._crew.ledger = ledger
-            return
-        self._resumed = ledger.done.total > 0 and not file.blank
+            if file.finished:
+                return
+            raise asyncio.CancelledError
+        self._resumed = bool(file.done)
         if file.action is Action.VERIFY and not await self._matches(file, facts):
             await self._off_loop(file.empty)
             ledger = SegmentMap(facts.length)
@@ -235,7 +237,6 @@ class SegmentedJob:
         """Raises DownloadError 32 if the file does not have the digest that was given, or else that a server told."""
         if not await self._matches(file, facts):
             self._crew.ledger = SegmentMap(facts.length or 0)
-            self._at_once.received, file.done = 0, ()
             algorithm, _ = self._plan.checksum or facts.digest or ("", "")
             told = "was given" if self._plan.checksum else "the server told"
             text = f"{file.path} does not have the {algorithm} digest that {told}."
@@ -301,6 +302,7 @@ class SegmentedJob:
         if self._pace.rate or (self.place.pace is not None and self.place.pace.rate):
             return b""
         source.join()
+        self._crew.ledger = SegmentMap(arrival.facts.length or 0)
         try:
             return await self._at_once.take(arrival, self._plan.limits.timeout)
         finally:
@@ -325,11 +327,9 @@ class SegmentedJob:
                 gid=place.gid,
                 cancelled=lambda: self._cancelled,
             )
-            # Of what is shorter than a block nothing is kept: the body has it too.
-            anew = file.blank or (file.action is Action.RESUME_LENGTH and not file.done)
-            if anew and body:
+            if file.blank and body:
                 file.write(body)
-            if anew and len(body) == facts.length and not (self._plan.checksum or facts.digest):
+            if file.blank and len(body) == facts.length and not (self._plan.checksum or facts.digest):
                 file.finish(facts.length, _stamp(facts.last_modified))
             return file
 

@@ -24,6 +24,7 @@ FLOORS = {
     "ends": 2_500,
     "frames": 1_200,
     "sessions": 2_500,
+    "proxies": 1_200,
     "heads": 4_500,
 }
 FLOOR = 42_500
