@@ -120,3 +120,7 @@ class DiskError(DownloadError):
 
 class SourceError(DownloadError):
     """A server, or the way to it, failed."""
+
+
+class Unreachable(SourceError):
+    """Nobody answered where the server should be."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 
+from slasshy_rpc.plan.origin import server
 from slasshy_rpc.values import UriView
 
 #: Lines that are kept as used, unless more URIs have no other; aria2 has no such bound, and adds some with every pause.
@@ -63,6 +64,10 @@ class Lines:
     def has_failed(self, uri: str) -> bool:
         """Whether a Source of this URI was given up, and the URI not added anew since."""
         return uri in self._failed
+
+    def free(self) -> Counter[str] | None:
+        """The lines that a further Connection may take; None where there are always more (``reuse``)."""
+        return None if self._reuse else Counter([*self._waiting, *self._left])
 
     # ---- what Connections do
 
@@ -183,6 +188,4 @@ class Lines:
 
 
 def _host(uri: str) -> str:
-    """The name in a URI with an authority."""
-    place = uri.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    return place.partition("]")[0] if place.startswith("[") else place.partition(":")[0]
+    return server(uri)[0]
