@@ -32,13 +32,11 @@ from slasshy_rpc.disk import livemap, profile
 from slasshy_rpc.errors import DiskError, UsageError
 from slasshy_rpc.intake import Intake
 from slasshy_rpc.net.cookies import Cookies
-from slasshy_rpc.net.names import name_servers
-from slasshy_rpc.net.outlet import Outlet
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.files import Entry
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.plan.origin import Origins
-from slasshy_rpc.protocols.web import Web
+from slasshy_rpc.protocols.web import Web, outlet, servers
 from slasshy_rpc.session.download import Download
 from slasshy_rpc.session.history import History
 from slasshy_rpc.session.session import Session
@@ -120,11 +118,11 @@ class App:
             if jar := self._options.text("load-cookies"):
                 cookies.load(jar)
             origins = _load_origins(self._options)
-            outlet = Outlet(_interfaces(self._options), self._options.integer("dscp"))
-            await outlet.prepare()
+            way = outlet(self._options)
+            await way.prepare()
             session = Session(
                 self._options,
-                [Web(receiver, cookies, origins, outlet, _servers(self._options))],
+                [Web(receiver, cookies, origins, way, servers(self._options))],
                 pace=pace,
                 live_dir=state / "live" if state is not None and self._options.flag("live-map") else None,
                 reserved=server_files(self._options),
@@ -334,24 +332,6 @@ def _save_origins(origins: Origins, path: str | None) -> None:
             profile.save(path, origins.text())
         except DiskError as error:
             log.error("%s", error)
-
-
-def _interfaces(options: OptionSet) -> list[str]:
-    """What sockets are bound to; interface has precedence (aria2 manual, --multiple-interface)."""
-    if interface := options.text("interface"):
-        return [interface]
-    listed = options.text("multiple-interface") or ""
-    found = [name for part in listed.split(",") if (name := part.strip())]
-    if listed and not found:
-        raise UsageError("--multiple-interface names no interface.")
-    return found
-
-
-def _servers(options: OptionSet) -> tuple[str, ...]:
-    try:
-        return name_servers(options.text("async-dns-server") or "")
-    except ValueError as error:
-        raise UsageError(f"--async-dns-server: {error}. Give addresses, as in 192.0.2.1,192.0.2.2:5353.") from error
 
 
 def way_in(options: OptionSet) -> list[str]:

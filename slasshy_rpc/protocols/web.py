@@ -12,9 +12,10 @@ from pathlib import Path
 
 from slasshy_rpc.disk import existing
 from slasshy_rpc.disk.allocate import Method
+from slasshy_rpc.errors import UsageError
 from slasshy_rpc.net import auth
 from slasshy_rpc.net.cookies import Cookies
-from slasshy_rpc.net.names import Names, NameServers
+from slasshy_rpc.net.names import Names, NameServers, name_servers
 from slasshy_rpc.net.outlet import Outlet
 from slasshy_rpc.net.pool import Pool
 from slasshy_rpc.net.receive import Receiver
@@ -102,6 +103,28 @@ def plan(request: Request, live_dir: Path | None) -> Plan:
         dry_run=options.flag("dry-run"),
         checksum=(algorithm.lower(), digest) if checksum else None,
     )
+
+
+def outlet(options: OptionSet) -> Outlet:
+    """From where connections are made. --interface has precedence (aria2 manual, --multiple-interface).
+
+    Raises UsageError.
+    """
+    listed = options.text("multiple-interface") or ""
+    interfaces = [name for part in listed.split(",") if (name := part.strip())]
+    if interface := options.text("interface"):
+        interfaces = [interface]
+    elif listed and not interfaces:
+        raise UsageError("--multiple-interface names no interface.")
+    return Outlet(interfaces, options.integer("dscp"))
+
+
+def servers(options: OptionSet) -> tuple[str, ...]:
+    """The name servers that are to be asked; raises UsageError for what is none."""
+    try:
+        return name_servers(options.text("async-dns-server") or "")
+    except ValueError as error:
+        raise UsageError(f"--async-dns-server: {error}. Give addresses, as in 192.0.2.1,192.0.2.2:5353.") from error
 
 
 def limits(options: OptionSet) -> Limits:

@@ -75,8 +75,7 @@ def test_a_host_that_would_be_a_field_is_not_written() -> None:
 
 
 def test_averages() -> None:
-    """The figures that aria2c 1.37 keeps of downloads of these speeds, one after the other."""
-    origins = Origins(lambda: 9)
+    """A fifth of the new speed, more as long as there were fewer than five."""
     multi, single = Origin("m", "http"), Origin("s", "http")
     multis, singles = [], []
     for speed in (1000, 2000, 3000, 3000, 3000, 1000):
