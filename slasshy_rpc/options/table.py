@@ -330,7 +330,7 @@ _add(
     Option("dry-run", BOOL, "false", STARTING, "http ftp",
         "Only look whether the file is there; store nothing."),
     Option("reuse-uri", BOOL, "true", EACH, "http ftp",
-        "Use URIs again when all have been used. With false, a URI serves only as many connections as it is listed for."),
+        "Use URIs again when all have been used. With false, a URI serves as many connections as it is listed for."),
     Option("on-download-start", Path("/path/to/command"), None, NOWHERE, "advanced hook",
         "Run COMMAND when a download starts, with its GID, the number of its files and the path of the first.",
         metavar="COMMAND"),
