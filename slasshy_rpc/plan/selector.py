@@ -71,17 +71,18 @@ class Selector:
     # ---- the rules
 
     def _feedback(self, sources: Sequence[Source]) -> Source:
-        """Hosts that nobody asks now go first, the fastest of them in front; then those that are asked least.
-
-        One that could not be reached is left for the end.
+        """Those that the file asks least; of them hosts that nobody asks, the fastest in front, before those that other
+        downloads ask. One that could not be reached is left for the end.
         """
 
+        find, connections = self._origins.find, self._origins.connections
+
         def rank(source: Source) -> tuple[bool, int, int, int]:
-            known = self._origins.find(source.server)
-            busy = self._origins.connections[source.server[0]]
+            known = find(source.server)
+            busy = connections.get(source.server[0], 0)
             lost = known is not None and not known.reached
             speed = known.speed if known is not None and known.reached else 0
-            return lost, busy, source.connections, -speed if busy or speed > _FAST else 0
+            return lost, source.connections, busy, -speed if busy or speed > _FAST else 0
 
         return min(sources, key=rank)
 

@@ -79,9 +79,10 @@ def choose(
     """
     sources = list(sources)
     busy, free = _busy({*sources, *beside}), _free_lines(sources)
-    open_ = [s for s in sources if s.alive and busy[s.host] < per_host and _room(s, free)]
-    others = [s for s in open_ if s is not avoid] or open_
-    return others[0].selector.pick(others) if others else None
+    open_ = [s for s in sources if s.fault is None and busy[s.host] < per_host and (free is None or _room(s, free))]
+    if avoid in open_ and len(open_) > 1:
+        open_.remove(avoid)
+    return open_[0].selector.pick(open_) if open_ else None
 
 
 def vacancies(sources: Iterable[Source], per_host: int, beside: Iterable[Source] = ()) -> int:
