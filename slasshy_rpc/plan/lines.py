@@ -25,7 +25,7 @@ class Lines:
     def __init__(self, waiting: Iterable[str] = (), used: Iterable[str] = (), *, reuse: bool = True) -> None:
         self._waiting = deque(waiting)
         self._used = list(used)
-        self._reuse = reuse
+        self.reuse = reuse
         self._held: list[str] = []  # by Connections that are open
         self._left: list[str] = []  # by those that have closed: the next takes them over
         self._orphans: list[str] = []
@@ -67,7 +67,7 @@ class Lines:
 
     def free(self) -> Counter[str] | None:
         """The lines that a further Connection may take; None where there are always more (``reuse``)."""
-        return None if self._reuse else Counter([*self._waiting, *self._left])
+        return None if self.reuse else Counter([*self._waiting, *self._left])
 
     # ---- what Connections do
 
@@ -76,7 +76,7 @@ class Lines:
         if uri in self._left:
             self._left.remove(uri)
         else:
-            if uri not in self._waiting and self._reuse:
+            if uri not in self._waiting and self.reuse:
                 self._waiting.extend(self._reusable(set()))
             if uri in self._waiting:
                 self._waiting.remove(uri)
@@ -113,7 +113,7 @@ class Lines:
     def _look_for_more(self) -> None:
         if self._most is not None and len(self._held) >= self._most:
             self._most = None
-            if self._reuse:
+            if self.reuse:
                 self._waiting.extend(self._reusable({_host(line) for line in self._waiting}))
                 self._views = None
 

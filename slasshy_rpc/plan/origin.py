@@ -6,6 +6,7 @@ Source is asked (selector.py).
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ MOST_ORIGINS = 10_000
 #: (host, protocol).
 Server = tuple[str, str]
 
-_UNFIT = frozenset(",=\x7f") | {chr(code) for code in range(0x21)}
+_UNFIT = re.compile(r"[ ,=]")
+_AUTHORITY = re.compile(r"[^/?#]*")
 
 
 @dataclass(slots=True)
@@ -108,7 +110,7 @@ class Origins:
 
     def text(self) -> str:
         """The profile. A host that cannot stand in it is left out."""
-        return "".join(origin.line() for origin in self if not _UNFIT.intersection(origin.host))
+        return "".join(one.line() for one in self if one.host.isprintable() and not _UNFIT.search(one.host))
 
     def _of(self, key: Server) -> Origin:
         if key not in self._known and len(self._known) >= MOST_ORIGINS:
@@ -119,7 +121,8 @@ class Origins:
 def server(uri: str) -> Server:
     """That of a URI with an authority, in small letters; ports make no difference, as in aria2."""
     scheme, _, rest = uri.partition("://")
-    place = rest.partition("/")[0].rpartition("@")[2].lower()
+    authority = _AUTHORITY.match(rest)
+    place = (authority[0] if authority else "").rpartition("@")[2].lower()
     host = place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
     return host, scheme.lower()
 

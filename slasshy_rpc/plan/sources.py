@@ -99,9 +99,9 @@ def _free_lines(sources: list[Source]) -> Counter[str] | None:
     return sources[0].lines.free() if sources else None
 
 
-def _room(source: Source, free: Counter[str] | None) -> int:
+def _room(source: Source, free: Counter[str]) -> int:
     """How many more Connections its lines allow; one at least, if it has none."""
-    return 1 if free is None else max(free[source.uri], not source.connections)
+    return max(free[source.uri], not source.connections)
 
 
 def _busy(sources: Iterable[Source]) -> dict[str, int]:

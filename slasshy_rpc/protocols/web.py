@@ -65,6 +65,7 @@ class Web:
         wanted, rules = self._understood(request, place.live_dir)
         names = self._asked_names if options.flag("async-dns") else self._names
         opener = HttpOpener(rules, self._pool, names, self._cookies)
+        place.lines.reuse = options.flag("reuse-uri")  # it may have been changed since
         selector = Selector(options.text("uri-selector") or "", self._origins)
         sources = [Source.of(uri, place.lines, selector) for uri in place.lines.order(request.uris)]
         if not request.trusted:

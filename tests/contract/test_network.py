@@ -155,6 +155,10 @@ def test_a_line_is_used_again(folders: list[str], origin: Origin, other: Origin,
         origin.serve("/f", behaviour=Behaviour(status=404)),
         other.serve("/f", length=4 * MIB, behaviour=SLOW),
     ]
-    code, said = run(*folders, f"--reuse-uri={reuse}", "-s3", "-x3", "--min-split-size=1M", *urls)
-    assert code == 0, said
+    options = {"split": "3", "max_connection_per_server": "3", "min_split_size": "1M"}
+    with Server(*folders) as server:
+        gid = server.add(*urls, **options, pause="true", reuse_uri="true" if reuse == "false" else "false")
+        server.call("aria2.changeOption", gid, {"reuse-uri": reuse})
+        server.call("aria2.unpause", gid)
+        server.completed(gid)
     assert other.peak_connections == most

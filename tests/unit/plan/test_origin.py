@@ -57,7 +57,7 @@ def test_no_text_breaks_the_reading(data: bytes) -> None:
     assert known(text).text() == text
 
 
-names = st.text(min_size=1).filter(lambda name: not origin._UNFIT.intersection(name) and name == name.strip())
+names = st.text(st.characters(exclude_characters=" ,=", exclude_categories=("C", "Z")), min_size=1)
 numbers = st.integers(0, 2**31 - 1)
 
 
@@ -69,7 +69,7 @@ def test_what_is_written_is_read(origins: list[Origin]) -> None:
 
 def test_a_host_that_would_be_a_field_is_not_written() -> None:
     origins = Origins()
-    for host in ("a,status=ERROR", "a=b", "a b", "a\nhost=b"):
+    for host in ("a,status=ERROR", "a=b", "a b", "a\nhost=b", "a\0", "\ud800"):
         origins.miss((host, "http"))
     assert origins.text() == ""
 
@@ -124,6 +124,8 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ("HTTPS://user:a@b@h/", ("h", "https")),
         ("http://[2001:DB8::1]:80/", ("2001:db8::1", "http")),
         ("http://h", ("h", "http")),
+        ("http://h?a/b@c", ("h", "http")),
+        ("http://h#a", ("h", "http")),
         ("no uri", ("", "no uri")),
     ],
 )
