@@ -114,7 +114,7 @@ def test_the_mirror_that_is_asked_first(
 
 def test_what_is_learnt_of_servers(folders: list[str], origin: Origin, other: Origin, tmp_path: Path) -> None:
     saved = tmp_path / "files" / "saved"
-    urls = [one.serve("/f", length=1, behaviour=SLOW) for one in (origin, other)]
+    urls = [one.serve("/f", length=MIB, behaviour=SLOW) for one in (origin, other)]
     with closed_port() as port, Server(*folders, "--max-tries=1") as server:
         assert server.call("aria2.changeGlobalOption", {"server-stat-of": str(saved)}) == "OK"
         server.completed(server.add(urls[0]))
@@ -133,7 +133,7 @@ def test_what_is_known_is_forgotten_in_time(folders: list[str], origin: Origin, 
     known, saved = tmp_path / "known", tmp_path / "saved"
     known.write_text(profile(("127.0.0.9", 7, "OK")) + profile(("127.0.0.8", 7, "OK")).replace("2147483647", "1"))
     options = [f"--server-stat-if={known}", f"--server-stat-of={saved}", "--server-stat-timeout=60"]
-    code, said = run(*folders, *options, origin.serve("/f", length=1))
+    code, said = run(*folders, *options, origin.serve("/f", length=MIB, behaviour=SLOW))
     assert code == 0, said
     hosts = [line.partition(",")[0] for line in saved.read_text().splitlines()]
     assert hosts == ["host=127.0.0.1", "host=127.0.0.9"]
