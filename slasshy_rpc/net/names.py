@@ -91,6 +91,8 @@ class NameServers:
         """The addresses of ``host``; raises Unresolved: EAI_AGAIN if no server could say."""
         import pycares
 
+        if is_address(host):  # perhaps with an IPv6 zone, which c-ares does not know
+            return await system_lookup(host, port, family)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[tuple[pycares.AddrInfoResult | None, int | None]] = loop.create_future()
 
@@ -111,13 +113,14 @@ class NameServers:
         except pycares.AresError as problem:
             settle(None, problem.args[0])
         result, error = await answer
-        if result is None:
-            raise _unresolved(pycares.errno.ARES_ENODATA if error is None else error)
-        return [
+        found: list[AddrInfo] = [
             (node.family, node.socktype, node.protocol, "", _address(node.addr, port))
-            for node in result.nodes
+            for node in (result.nodes if result is not None else ())
             if node.family in (socket.AF_INET, socket.AF_INET6)
         ]
+        if not found:
+            raise _unresolved(error or pycares.errno.ARES_ENODATA)
+        return found
 
     def close(self) -> None:
         """Give up what is being asked."""

@@ -129,6 +129,18 @@ def test_what_is_learnt_of_servers(folders: list[str], origin: Origin, other: Or
     assert fields[0]["dl_speed"] == fields[0]["sc_avg_speed"]
 
 
+def test_a_mirror_that_was_lost_is_asked_last(folders: list[str], origin: Origin, other: Origin) -> None:
+    urls = [one.serve("/f", length=1) for one in (origin, other)]
+    with Server(*folders) as server:
+        origin.refuse()
+        server.completed(server.add(*urls, out="first"))
+        origin.accept()
+        server.completed(server.add(*urls, out="second"))
+        assert (len(origin.requests()), len(other.requests())) == (0, 2)
+        server.completed(server.add(*urls, out="third", uri_selector="inorder"))
+        assert (len(origin.requests()), len(other.requests())) == (1, 2)
+
+
 def test_what_is_known_is_forgotten_in_time(folders: list[str], origin: Origin, tmp_path: Path) -> None:
     known, saved = tmp_path / "known", tmp_path / "saved"
     known.write_text(profile(("127.0.0.9", 7, "OK")) + profile(("127.0.0.8", 7, "OK")).replace("2147483647", "1"))

@@ -90,6 +90,15 @@ async def test_the_servers_that_were_given_are_asked(server: NameServer) -> None
         servers.close()
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "fe80::1%lo"])
+async def test_addresses_are_not_asked_for(server: NameServer, address: str) -> None:
+    servers = NameServers(name_servers(server.place))
+    (found,) = await servers.lookup(address, 80, socket.AF_UNSPEC)
+    assert found[4][0] == address.partition("%")[0]
+    assert not server.asked
+    servers.close()
+
+
 def listed() -> tuple[str, str]:
     """(name, address) of a line of this machine's hosts file; c-ares knows localhost without it."""
     for line in Path("/etc/hosts").read_text().splitlines():
