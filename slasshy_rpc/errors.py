@@ -124,3 +124,7 @@ class SourceError(DownloadError):
 
 class Unreachable(SourceError):
     """Nobody answered where the server should be."""
+
+
+class ProxyFault(SourceError):
+    """The proxy failed, on the way to it: that says nothing about the server behind it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterable, Sequence
 
-from slasshy_rpc.errors import DownloadError, ErrorCode, Unreachable
+from slasshy_rpc.errors import DownloadError, ErrorCode, ProxyFault, Unreachable
 from slasshy_rpc.plan.origin import Origins, Server
 
 if typing.TYPE_CHECKING:
@@ -59,7 +59,8 @@ class Selector:
 
     def report(self, key: Server, error: DownloadError) -> None:
         """Remember a server that does not answer; other errors do not speak against it as a server."""
-        if isinstance(error, Unreachable) or error.code in (ErrorCode.TIMEOUT, ErrorCode.NAME_RESOLUTION):
+        silent = isinstance(error, Unreachable) or error.code in (ErrorCode.TIMEOUT, ErrorCode.NAME_RESOLUTION)
+        if silent and not isinstance(error, ProxyFault):
             self._origins.miss(key)
 
     def learn(self) -> None:

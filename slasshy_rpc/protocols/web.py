@@ -18,6 +18,7 @@ from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.net.names import Names, NameServers, name_servers
 from slasshy_rpc.net.outlet import Outlet
 from slasshy_rpc.net.pool import Pool
+from slasshy_rpc.net.proxy import Given, Proxies
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.net.tls import TlsSettings
 from slasshy_rpc.options.kinds import home
@@ -193,11 +194,28 @@ def http_rules(options: OptionSet, outlet: Outlet) -> HttpRules:
         only_when_asked=options.flag("http-auth-challenge"),
         no_cache=options.flag("http-no-cache"),
         keep_alive=options.flag("enable-http-keep-alive"),
+        proxies=proxies(options),
         receive_buffer=options.integer("socket-recv-buffer-size"),
         disable_ipv6=options.flag("disable-ipv6"),
         outlet=outlet,
         default_utf8=options.flag("content-disposition-default-utf8"),
         compat=options.flag("compat"),
+    )
+
+
+def proxies(options: OptionSet) -> Proxies:
+    """Which servers are asked through which proxy."""
+    http, https, every = (
+        Given(options.text(name) or "", options.text(f"{name}-user"), options.text(f"{name}-passwd"))
+        for name in ("http-proxy", "https-proxy", "all-proxy")
+    )
+    return Proxies(
+        http=http,
+        https=https,
+        all=every,
+        none_for=options.lines("no-proxy"),
+        tunnel=options.text("proxy-method") == "tunnel",
+        agent=options.text("user-agent") or "",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slasshy_rpc.errors import DownloadError, ErrorCode, SourceError, Unreachable
+from slasshy_rpc.errors import DownloadError, ErrorCode, ProxyFault, SourceError, Unreachable
 from slasshy_rpc.plan.lines import Lines
 from slasshy_rpc.plan.origin import Origin, Origins
 from slasshy_rpc.plan.selector import Selector
@@ -135,6 +135,7 @@ def test_one_connection_after_the_other_is_a_single_one() -> None:
         (SourceError("slow", ErrorCode.TIMEOUT), True),
         (SourceError("who?", ErrorCode.NAME_RESOLUTION), True),
         (SourceError("gone", ErrorCode.NOT_FOUND), False),
+        (ProxyFault("no proxy", ErrorCode.NAME_RESOLUTION), False),
         (DownloadError("odd"), False),
     ],
 )
