@@ -144,8 +144,8 @@ class SegmentedJob:
         return self._portrait.of(look, solid if self._crew.ledger.length else None)
 
     def servers(self) -> tuple[ServerView, ...]:
-        """See ``Job.servers``; a body of unknown length comes over one without a crew."""
-        if self._stream.running:
+        """See ``Job.servers``; a body of unknown length, or one that comes at once, has no crew."""
+        if self._stream.running or self._at_once.running:
             speed = int(self._crew.speed.rate())
             return tuple(ServerView(s.uri, s.current or s.uri, speed) for s in self._sources if s.connections)
         return tuple(
@@ -191,29 +191,32 @@ class SegmentedJob:
             return
         spare: Arrival | None = arrival
         try:
+            self._path = self._begun or self._wish(self._plan.out or facts.name)
             body = await self._take(arrival, source)
             if len(body) == facts.length:
                 await self._opener.put_back(arrival)
                 spare = None
-            self._path = self._begun or self._wish(self._plan.out or facts.name)
             file = await self._prepare(facts, body)
-            if self._at_once.stopped:
-                raise asyncio.CancelledError
         except BaseException as error:
             if spare is not None:
                 spare.channel.close()
-            if isinstance(error, DiskError) and error.code not in _NO_PLACE:
-                self._crew.ledger = SegmentMap(facts.length or 0)  # aria2 shows a map from here on
+            # aria2 shows a map once it has a place for the file
+            placed = isinstance(error, DiskError) and error.code not in _NO_PLACE
+            self._crew.ledger = SegmentMap((facts.length or 0) if placed else 0)
+            self._at_once.received = 0
             raise
         if facts.length is None:
             facts, self._length = await self._stream.bring(arrival, source, file, lambda: self._off_loop(file.empty))
             await self._finish(file, facts, self._length)
             return
-        ledger = SegmentMap(facts.length, file.done)
-        if file.finished:  # at once
+        ledger = SegmentMap(facts.length, [(0, len(body))] if body and file.blank else file.done)
+        self._at_once.received = 0
+        if file.finished or self._at_once.stopped:
             self._crew.ledger = ledger
-            return
-        self._resumed = ledger.done.total > 0 and not file.blank
+            if file.finished:
+                return
+            raise asyncio.CancelledError
+        self._resumed = bool(file.done)
         if file.action is Action.VERIFY and not await self._matches(file, facts.length):
             await self._off_loop(file.empty)
             ledger = SegmentMap(facts.length)
@@ -244,6 +247,7 @@ class SegmentedJob:
         if self._pace.rate or (self.place.pace is not None and self.place.pace.rate):
             return b""
         source.join()
+        self._crew.ledger = SegmentMap(arrival.facts.length or 0)
         began = clock.monotonic()
         try:
             return await self._at_once.take(arrival, self._plan.limits.timeout)
