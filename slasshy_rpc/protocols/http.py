@@ -19,6 +19,8 @@ from slasshy_rpc.net.address import Target
 from slasshy_rpc.net.coding import ACCEPT_ENCODING
 from slasshy_rpc.net.head import ResponseHead
 from slasshy_rpc.net.metalink_http import WANT_DIGEST, Digest
+from slasshy_rpc.net.names import Names
+from slasshy_rpc.net.outlet import Outlet
 from slasshy_rpc.net.pool import Pool
 from slasshy_rpc.net.proxy import Proxies, Proxy
 from slasshy_rpc.net.tls import TlsSettings
@@ -77,6 +79,7 @@ class HttpRules:
     accept_gzip: bool = False
     want_digest: bool = True
     digest: Digest | None = None
+    outlet: Outlet | None = None
     default_utf8: bool = False
     compat: bool = False
 
@@ -110,7 +113,7 @@ class _Request:
 class HttpOpener:
     """Opens the Sources of one download."""
 
-    def __init__(self, rules: HttpRules, pool: Pool, names: dial.Names, cookies: Cookies) -> None:
+    def __init__(self, rules: HttpRules, pool: Pool, names: Names, cookies: Cookies) -> None:
         self._rules = rules
         self._pool = pool
         self._names = names
@@ -190,6 +193,7 @@ class HttpOpener:
             target,
             connect_timeout=self._rules.connect_timeout,
             tls=self._rules.tls if target.scheme == "https" else None,
+            outlet=self._rules.outlet,
             disable_ipv6=self._rules.disable_ipv6,
             receive_buffer=self._rules.receive_buffer,
             names=self._names,

@@ -24,6 +24,7 @@ from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.plan.ranges import Ranges
 from slasshy_rpc.plan.record import Cadence
 from slasshy_rpc.plan.segments import SegmentMap
+from slasshy_rpc.plan.selector import Selector
 from slasshy_rpc.plan.sources import Source
 from slasshy_rpc.protocols.atonce import AtOnce
 from slasshy_rpc.protocols.base import Outcome, Workplace
@@ -82,12 +83,21 @@ class Plan:
 class SegmentedJob:
     """Brings one file over as many Connections as its Plan allows."""
 
-    def __init__(self, sources: list[Source], plan: Plan, place: Workplace, opener: Opener, receiver: Receiver) -> None:
+    def __init__(
+        self,
+        sources: list[Source],
+        selector: Selector,
+        plan: Plan,
+        place: Workplace,
+        opener: Opener,
+        receiver: Receiver,
+    ) -> None:
         self._plan = plan
         self.place = place
         self._opener = Openings(opener)
         self._receiver = receiver
         self._sources = sources
+        self._selector = selector  # that of all of them, and of those that come later
         self._pace = _engine.Pace(plan.rate, place.pace)
         self._crew = Crew(self._opener, receiver, sources, plan.limits, self._pace, place.pace)
         self._inspection = Inspection(self._opener, sources, plan.limits, plan.not_found_limit)
@@ -125,6 +135,7 @@ class SegmentedJob:
                     await self._start_over(self._file)
             raise AssertionError("the loop returns or raises")
         finally:
+            self._selector.learn()
             file = self._file
             if file is not None and not file.finished:
                 solid = self._crew.solid() if self._crew.ledger.length else file.done
@@ -175,7 +186,7 @@ class SegmentedJob:
                 self._stream.withdraw(source)
             elif not lines.has_failed(uri):
                 source.fault = None
-        self._sources += [Source.of(uri, lines) for uri in uris if uri not in known]
+        self._sources += [Source.of(uri, lines, self._selector) for uri in uris if uri not in known]
         for uri in lines.orphans():
             # One that is no Source any more had failed, and was added anew: whoever was with it leaves anyway.
             if uri in kept and uri in known and (lines.next_up() not in kept or not self._crew.move(known[uri])):
@@ -303,10 +314,11 @@ class SegmentedJob:
             return b""
         source.join()
         self._crew.ledger = SegmentMap(arrival.facts.length or 0)
+        began = clock.monotonic()
         try:
             return await self._at_once.take(arrival, self._plan.limits.timeout)
         finally:
-            source.leave()
+            source.leave(self._at_once.received, clock.monotonic() - began)
 
     async def _prepare(self, facts: Facts, body: bytes) -> LocalFile:
         """Take the path, open the file there and write ``body``, what has come of it; all of it may end it.

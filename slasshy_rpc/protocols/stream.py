@@ -48,6 +48,7 @@ class Stream:
         self._transfer: _engine.Transfer | None = None
         self._decoding: Decoding | None = None
         self._came = 0  # until it was stopped
+        self._brought = 0  # by one try
         self.digest = ""  # of the body as it came, where that is not what the file has
 
     @property
@@ -81,14 +82,16 @@ class Stream:
                 arrival, source = await self._inspection.first(0, None)
                 continue
             source.join()
+            began = clock.monotonic()
             try:
-                transfer, length = await self._receive(arrival, file)
+                transfer = await self._receive(arrival, file)
             finally:
                 arrival.channel.close()
-                source.leave()
+                source.leave(self._brought, clock.monotonic() - began)
             if transfer.reason == _engine.COMPLETE and self._fault is None:
-                return arrival.facts, length
+                return arrival.facts, self._brought
             error = self._fault or transfer_error(transfer, file.path)
+            source.report(error)
             tries, self._fault = tries + 1, None
             wait = self._inspection.patience(error, tries) if source in self._sources else None
             if wait is None:
@@ -98,12 +101,13 @@ class Stream:
             arrival, source = await self._inspection.first(0, None)
             await empty()
 
-    async def _receive(self, arrival: Arrival, file: LocalFile) -> tuple[_engine.Transfer, int]:
-        """Have the engine write the body to the file, or to where it is unfolded; the Transfer, and the file's length.
+    async def _receive(self, arrival: Arrival, file: LocalFile) -> _engine.Transfer:
+        """Have the engine write the body to the file, or to where it is unfolded.
 
-        What went wrong beside the Transfer is in ``_fault``. Raises DiskError before anything has come.
+        How much of the file that was is in ``_brought``, and what went wrong beside the Transfer in ``_fault``. Raises
+        DiskError before anything has come.
         """
-        decoding, self.digest = None, ""
+        decoding, self.digest, self._brought = None, "", 0
         if arrival.coding:
             algorithm = arrival.facts.digest[0] if arrival.facts.digest else ""
             decoding = Decoding(arrival.coding, file.fd, file.path, algorithm)
@@ -137,8 +141,9 @@ class Stream:
                         decoding.stop()
                     await outlast(unfolding)
                     self.digest = decoding.digest
+                self._brought = self.received
                 self._transfer = self._decoding = None
-            return transfer, decoding.written if decoding else transfer.position
+            return transfer
         finally:
             if decoding is not None:
                 decoding.close()

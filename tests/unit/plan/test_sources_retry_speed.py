@@ -7,6 +7,7 @@ import pytest
 from slasshy_rpc.errors import DownloadError, Retry
 from slasshy_rpc.plan.lines import Lines
 from slasshy_rpc.plan.retry import LONGEST, PATIENCE, RetryRules, pause
+from slasshy_rpc.plan.selector import Selector
 from slasshy_rpc.plan.sources import Source, choose, connection_limit
 from slasshy_rpc.plan.speed import WINDOW, Speed
 
@@ -81,7 +82,7 @@ def test_speed_falls_to_nothing_when_nothing_comes() -> None:
 
 def test_a_mirror_that_a_server_named_is_not_listed() -> None:
     lines = Lines(["http://a/x"])
-    given = Source.of("http://a/x", lines)
+    given = Source.of("http://a/x", lines, Selector())
     mirror = given.mirror("HTTP://b:8/x")
     again = mirror.mirror("http://c/x")
     assert not given.named
