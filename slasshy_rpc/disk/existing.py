@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -91,8 +92,8 @@ def settle(
     """Look at the disk, decide, find another name where that is the decision, and take the path; never answers RENAME.
 
     A folder, or anything else that is no regular file, is renamed around, unless it was to be overwritten. ``begun``:
-    what lies at ``path`` was written by this very download before it was paused, so a stream that cannot be continued
-    may begin over it.
+    what lies at ``path`` was written by this very download before it was paused. Without a control file that is part of
+    a stream that could not be continued, and the download may begin over it.
     Raises DiskError 13, 14 or 16.
     """
     if not take(path):
@@ -104,11 +105,9 @@ def settle(
         )
     controlled = size is not None and os.path.lexists(control_path(path))
     action = decide(size, controlled, length, rules, checksum=checksum) if size != -1 else Action.RENAME
-    if action is Action.RENAME and begun and length is None and size != -1:
+    if action in (Action.RENAME, Action.RESUME_LENGTH) and begun and size != -1:
         action = Action.TRUNCATE
     if action is Action.RENAME:
-        if controlled and rules.remove_control_file:
-            control.remove(control_path(path))
         return _settle_elsewhere(path, length, take, rules)
     stale = action is not Action.RESUME_CONTROL and os.path.lexists(control_path(path))
     return Existing(action, path, size or 0, stale, size == 0 and is_null(os.stat(path)))
@@ -177,10 +176,14 @@ def local_size(path: str) -> int | None:
     The null device counts as an empty file.
     """
     try:
-        status = os.stat(path)
+        status = os.lstat(path)
     except OSError:
-        # A link that leads nowhere is something, though; anything else will speak for itself when it is opened.
-        return -1 if os.path.islink(path) else None
+        return None  # anything but that there is nothing will speak for itself when it is opened
+    if stat.S_ISLNK(status.st_mode):
+        try:
+            status = os.stat(path)
+        except OSError:
+            return -1  # a link that leads nowhere is something
     if is_regular(status):
         return status.st_size
     return 0 if is_null(status) else -1

@@ -210,6 +210,17 @@ class LocalFile:
         """Whether every byte was there when the file was opened."""
         return self.length is not None and self.done == (((0, self.length),) if self.length else ())
 
+    @property
+    def blank(self) -> bool:
+        """Whether nothing that was there before is kept."""
+        if self.action is existing.Action.RESUME_LENGTH:
+            return not self.done  # less than a block
+        return self.action in (existing.Action.FRESH, existing.Action.TRUNCATE)
+
+    def write(self, body: bytes) -> None:
+        """Put the beginning of the file there, or all of it. Raises DiskError."""
+        layout.write(self.fd, body, self.path)
+
     def save(self, solid: Iterable[Range], upload_length: int = 0) -> None:
         """Write the control file: ``solid`` ranges are in the file. Data first, then what claims it. DiskError.
 
@@ -335,6 +346,15 @@ def foresee(path: str, rules: FileRules) -> Range | None:
         start = (size - 1) // BLOCK * BLOCK
         return (start, 0) if start else None
     return None
+
+
+def whole_since(path: str) -> float | None:
+    """When the file at ``path`` was last written (seconds since the epoch); None if there is none, or only a part."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime if layout.is_regular(status) and not os.path.lexists(layout.control_path(path)) else None
 
 
 def _marked(path: str, rules: FileRules, length: int) -> tuple[Range, ...]:

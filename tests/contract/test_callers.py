@@ -52,6 +52,28 @@ SERVERS = {
     "varia": "--enable-rpc --rpc-listen-port=6801 --rpc-allow-origin-all --max-connection-per-server=16",
 }  # fmt: skip
 
+#: Lines that add no word to those that are tried beside a real aria2c.
+FETCHERS = {
+    "yt-dlp's user arguments, shorter": "-c -j 3 -x 3 -s 3 -k 1M http://127.0.0.1/a.bin",
+    "kiwix": "-x 8 -s 8 -d zim http://127.0.0.1/a.bin",
+    "snapshots": "-x16 -s16 http://127.0.0.1/a.bin -d snap --log-level notice",
+    "webdl": "-x 16 -s 16 -k 1M --timeout=60 --retry-wait=3 --max-tries=5 --user-agent=UA "
+    "--allow-overwrite=true -d d -o f http://127.0.0.1/a.bin",
+    "termux": "-x 2 -s 2 -c --file-allocation=none --summary-interval=1 --console-log-level=warn -d d -o f http://127.0.0.1/a.bin",
+    "zenodo": "-x 8 -s 8 -k 1M -c -d . -o f http://127.0.0.1/a.bin",
+    "alphafold": "-q -x 16 http://127.0.0.1/a.bin",
+    "CI": "-Z http://127.0.0.1/a.bin",
+    "balena": "--console-log-level=error --download-result=hide --file-allocation=none -x 4 http://127.0.0.1/a.bin",
+    "AOSP": "-q -x 8 -s 8 --file-allocation=none -d d -o f http://127.0.0.1/a.bin",
+    "mods": "-q --max-tries=3 --retry-wait=1 -d d -o f http://127.0.0.1/a.bin",
+}
+
+
+@pytest.mark.parametrize("name", FETCHERS)
+def test_downloads_are_asked_for_as_from_aria2c(name: str) -> None:
+    start = parse(["--no-conf", *shlex.split(FETCHERS[name])], compat=True)
+    assert (start.mode, start.uris, start.warnings) == (Mode.ONE_SHOT, ("http://127.0.0.1/a.bin",), ())
+
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_servers_are_started_as_aria2c_is(name: str) -> None:

@@ -62,10 +62,6 @@ TABLE: tuple[Allowed, ...] = (
         theirs=ABSENT,
     ),
     Allowed(
-        "A proxy is refused as long as there are none: nothing is sent past a proxy that was asked for.",
-        tuple(f"options/in */{name}-proxy *" for name in ("all", "http", "https", "ftp")),
-    ),
-    Allowed(
         "A redirect to a scheme that nobody here can serve is an error that says so; aria2 goes there.",
         ("ends/no answer/redirect to ftp, tellStatus: result.errorMessage",),
     ),
@@ -75,6 +71,9 @@ TABLE: tuple[Allowed, ...] = (
         "blocks.",
         (
             "ends/bodies that break off/too short, tellStatus: result.completedLength",
+            "heads/conditional/older, no renaming, tellStatus: result.totalLength",
+            "heads/HEAD first/there, tellStatus: result.totalLength",
+            "heads/dry run/there, no renaming, tellStatus: result.totalLength",
             "ends/places/a longer one is there, tellStatus: result.totalLength",
             "life/the same file twice/no renaming, tellStatus: result.totalLength",
             "looks/going on with what is there/half, no renaming, tellStatus: result.totalLength",
@@ -124,6 +123,46 @@ TABLE: tuple[Allowed, ...] = (
             "looks/unknown length/complete, files: u.*",
         ),
     ),
+    Allowed(
+        "Mirrors that a server names (`Link`, `rel=duplicate`) are asked, but neither listed nor saved, and get no "
+        "credentials of the user's.",
+        (
+            "heads/mirrors/*, tellStatus: result.files[0].uris[1]*",
+            "heads/mirrors/*, tellStatus: result.files[0].uris[2]*",
+        ),
+        ours=ABSENT,
+    ),
+    # ---- through proxies
+    Allowed(
+        "A proxy may be `socks5://`, `socks5h://`, `socks4://` or `socks4a://`, and its scheme may be in capitals.",
+        ("options/in */*-proxy 'socks5://127.0.0.1:1080'*", "options/in */*-proxy 'HTTP://127.0.0.1'*"),
+    ),
+    Allowed(
+        "A proxy is told the URL without a user and without the scheme's own port.",
+        (
+            "proxies/who is asked, and how/a user in the URI, proxy 0: [0].line",
+            "proxies/who is asked, and how/a name with the port, proxy 0: [0].line",
+        ),
+    ),
+    Allowed(
+        "In `no-proxy` case does not matter, and `*` is every host.",
+        (
+            "proxies/who is asked, and how/no proxy for 'FAR.example', *",
+            "proxies/who is asked, and how/no proxy for '*', *",
+        ),
+    ),
+    Allowed(
+        "Headers of the user that begin with `Proxy-` go to a proxy that is asked for a URL, and never to a server.",
+        ("proxies/who is asked, and how/tunnel, headers of mine, origin: [0][1]",),
+        theirs="y",
+        ours="None",
+    ),
+    Allowed(
+        "A proxy that refuses CONNECT for good (4xx but 408, 425, 429) is not asked again.",
+        ("proxies/asked how often/tunnel 40?, requests: ",),
+        theirs="3",
+        ours="1",
+    ),
     # ---- another version
     Allowed(
         "1.36 says its own version in `user-agent`, `peer-agent` and `peer-id-prefix`.",
@@ -141,7 +180,12 @@ TABLE: tuple[Allowed, ...] = (
     ),
     Allowed(
         "1.36 does not know `no-want-digest-header`.",
-        ("*: *no-want-digest-header", "options/in */no-want-digest-header *"),
+        (
+            "*: *no-want-digest-header",
+            "options/in */no-want-digest-header *",
+            "heads/what is asked/no Want-Digest, requests: [0].want-digest",
+            "heads/digests/wrong, unasked, requests: [0].want-digest",
+        ),
         only="1.36.0",
     ),
     Allowed(
@@ -217,8 +261,10 @@ COMMAND: tuple[Allowed, ...] = (
     Allowed("A value with a line break in it is refused.", ("names/-o with a line break/*",)),
     Allowed("Paths are used and shown in their plainest spelling.", ("files/-o leaves the folder/*",)),
     Allowed(
-        "`dry-run` looks for no other name when a file is there.",
-        ("files/--dry-run, there already/stdout: *",),
+        "`remove-control-file` leaves the control file of a file that is not written to.",
+        ("files/control file, --remove-control-file/files: big.bin.aria2",),
+        theirs=ABSENT,
+        ours="as before",
     ),
     # ---- files of its own
     Allowed(
@@ -256,6 +302,7 @@ COMMAND: tuple[Allowed, ...] = (
             "files/checksum of a spoilt one, -V/stdout: levels*",
             "files/no ranges, half, -c --always-resume=false/stdout: levels*",
             "files/--save-session in no folder/stdout: levels*",
+            "files/--dry-run, there already/stdout: notices*",
             "lists/a checksum of its own/stdout: code",
             "options/a bad gid/stdout: levels*",
             "starts/conf with conf-path/stdout: levels*",

@@ -17,7 +17,6 @@ HEADERS = "--header 'User-Agent: Mozilla/5.0' --header 'Accept: */*' --header 'S
 #: One file from one URL, by who writes the line.
 SINGLE = {
     "yt-dlp's user arguments": "-x 16 -j 16 -s 16 -k 1M <o>/a.bin",
-    "yt-dlp's user arguments, shorter": "-c -j 3 -x 3 -s 3 -k 1M <o>/a.bin",
     "pacman": "--allow-overwrite=true --continue=true --file-allocation=none --log-level=error --max-tries=2 "
     "--max-connection-per-server=2 --max-file-not-found=5 --min-split-size=5M --no-conf --remote-time=true "
     "--summary-interval=60 --timeout=5 --dir=/ --out <dir>/a.pkg.tar.zst.part <o>/a.bin",
@@ -37,29 +36,18 @@ SINGLE = {
     "modal": "-x16 -s16 --max-tries=10 --retry-wait=5 --continue=true --allow-overwrite=false --out=m.bin <o>/a.bin",
     "HF wrapper": "-x 4 -s 4 -k 1M -c --retry-wait=2 --max-tries=15 --file-allocation=none --summary-interval=15 "
     "--console-log-level=warn --download-result=hide -d d -o m.bin <o>/a.bin",
-    "kiwix": "-x 8 -s 8 -d zim <o>/a.bin",
-    "snapshots": "-x16 -s16 <o>/a.bin -d snap --log-level notice",
     "bots": "-x 16 -s 16 -d d -o f <o>/a.bin",
-    "webdl": "-x 16 -s 16 -k 1M --timeout=60 --retry-wait=3 --max-tries=5 --user-agent=UA --allow-overwrite=true -d d "
-    "-o f <o>/a.bin",
-    "termux": "-x 2 -s 2 -c --file-allocation=none --summary-interval=1 --console-log-level=warn -d d -o f <o>/a.bin",
     "dl-file.sh": "-x16 -s16 -k1M --max-tries=3 --retry-wait=3 --continue=true --auto-file-renaming=false "
     "--console-log-level=notice -d d -o f <o>/a.bin",
-    "zenodo": "-x 8 -s 8 -k 1M -c -d . -o f <o>/a.bin",
     "genomes": "-q -x 10 -j 10 -s 10 --retry-wait=1 <o>/a.bin",
-    "alphafold": "-q -x 16 <o>/a.bin",
     "mirror probe": "--dry-run=true --timeout=5 --connect-timeout=5 --max-tries=1 --console-log-level=error <o>/a.bin",
     "mirror probe, lost": "--dry-run=true --timeout=5 --connect-timeout=5 --max-tries=1 --console-log-level=error "
     "<o>/gone",
     "ROM builds": "-Z -m0 -x16 -s16 -j16 --enable-rpc=false --optimize-concurrent-downloads=true --disable-ipv6=true "
     "--allow-overwrite=true --remove-control-file=true --always-resume=false --download-result=hide "
     "--summary-interval=0 -d ./dl <o>/a.bin",
-    "CI": "-Z <o>/a.bin",
-    "balena": "--console-log-level=error --download-result=hide --file-allocation=none -x 4 <o>/a.bin",
     "ISO builds": "--console-log-level=error --check-certificate=false --max-tries=5 --retry-wait=2 "
     "--connect-timeout=15 --allow-overwrite=true --auto-file-renaming=false <o>/a.bin -o f.iso",
-    "AOSP": "-q -x 8 -s 8 --file-allocation=none -d d -o f <o>/a.bin",
-    "mods": "-q --max-tries=3 --retry-wait=1 -d d -o f <o>/a.bin",
     "resumed": "--stderr=true --summary-interval=5 --console-log-level=notice --continue=true --max-tries=0 "
     "--retry-wait=5 --max-connection-per-server=4 <o>/a.bin",
     "Dockerfiles": f"--checksum=sha-256={SHA256} -o sdk.zip <o>/a.bin",
@@ -158,9 +146,9 @@ CASES = (
         wire="",
     ),
     Case("callers/cookies", "--load-cookies=jar.txt -c <o>/a.bin", files={"jar.txt": JAR}, headers=("cookie",)),
-    *(Case(f"callers/{name}", line, wire="paths" if "dry-run" not in line else "") for name, line in SINGLE.items()),
+    *(Case(f"callers/{name}", line, wire="paths") for name, line in SINGLE.items()),
     *(Case(f"callers/{name}", line, files={"list.txt": text}, serves=MIRRORED,
-           ordered=False, wire="" if "apt" in name or "--dry" in line else "paths")
+           ordered=False, wire="" if "apt" in name else "paths")
       for name, (line, text) in LISTED.items()),
     *(Case(f"callers/{name}", line, stdin=text, wire="paths", ordered=False) for name, (line, text) in PIPED.items()),
 )  # fmt: skip

@@ -131,10 +131,10 @@ CASES = (
     Case("files/checksum and several files", f"-Z -j1 --checksum=sha-1={DIGESTS['sha-1']} <o>/big.bin <o>/a.bin",
          serves=SERVED),
     # ---- dry run
-    Case("files/--dry-run", "--dry-run <o>/a.bin", wire=""),
-    Case("files/--dry-run=true, lost", "--dry-run=true <o>/gone", wire=""),
-    Case("files/--dry-run, there already", "--dry-run <o>/a.bin", files={"a.bin": "x"}, wire=""),
-    Case("files/--dry-run, many connections", "--dry-run -x16 -s16 -k1M <o>/big.bin", serves=SERVED, wire=""),
+    Case("files/--dry-run", "--dry-run <o>/a.bin"),
+    Case("files/--dry-run=true, lost", "--dry-run=true <o>/gone"),
+    Case("files/--dry-run, there already", "--dry-run <o>/a.bin", files={"a.bin": "x"}),
+    Case("files/--dry-run, many connections", "--dry-run -x16 -s16 -k1M <o>/big.bin", serves=SERVED),
     # ---- how
     *(Case(f"files/--file-allocation={how}", f"--file-allocation={how} <o>/big.bin", serves=SERVED)
       for how in ("none", "prealloc", "trunc", "falloc")),

@@ -173,7 +173,7 @@ def requests_seen(seen: Iterable[Seen], place: str, how: str, headers: tuple[str
         if how != "paths":
             line += f" {one.header('range') or ''}"
             for name, value in one.headers:
-                if ("*" in headers and name != "want-digest") or name in headers:
+                if "*" in headers or name in headers:
                     line += f"\n{name}: {value}"
         lines.append(line.strip().replace(place, ""))
     if how == "paths":
