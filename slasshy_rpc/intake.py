@@ -154,7 +154,9 @@ def expanded(uris: Sequence[str]) -> Sequence[str]:
 def _refusal(entry: Entry, error: RpcError) -> str:
     """What is said of an entry of the command line that cannot be added, in aria2's words where scripts know them."""
     bad = next((uri for uri in entry.uris if not usable((uri,))), None)
-    return f"Unrecognized URI or unsupported protocol: {bad}" if bad and not _gid(entry) else str(error)
+    if bad is None or _gid(entry):
+        return str(error)
+    return f"Unrecognized URI or unsupported protocol: {bad if bad.isprintable() else ascii(bad)[1:-1]}"
 
 
 def _named(entry: Entry) -> str:

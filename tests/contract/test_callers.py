@@ -85,7 +85,8 @@ def called(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """A command that finds ``aria2c`` in ``folder`` first, run in another folder."""
     work = folder / "work"
     work.mkdir(exist_ok=True)
-    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(folder), "LC_ALL": "C.UTF-8"}
+    inherited = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    environment = {**inherited, "PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(folder), "LC_ALL": "C.UTF-8"}
     return subprocess.run(
         words, cwd=work, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
