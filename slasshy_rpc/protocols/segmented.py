@@ -32,6 +32,7 @@ from slasshy_rpc.protocols.inspection import NO_URI, Inspection
 from slasshy_rpc.protocols.localfile import FileRules, LocalFile, foresee
 from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, Openings, RangeRefused, SourceChanged
 from slasshy_rpc.protocols.portrait import Look, Portrait
+from slasshy_rpc.protocols.rest import Rest
 from slasshy_rpc.protocols.stream import Stream
 from slasshy_rpc.values import ServerView, Snapshot
 
@@ -67,23 +68,38 @@ class Plan:
 
 
 class SegmentedJob:
-    """Brings one file over as many Connections as its Plan allows."""
+    """Brings one file over as many Connections as its Plan allows.
 
-    def __init__(self, sources: list[Source], plan: Plan, place: Workplace, opener: Opener, receiver: Receiver) -> None:
+    ``checks`` is held while a digest is taken: one file at a time, in the order in which they came, as on aria2.
+    """
+
+    def __init__(
+        self,
+        sources: list[Source],
+        plan: Plan,
+        place: Workplace,
+        opener: Opener,
+        receiver: Receiver,
+        checks: asyncio.Lock,
+    ) -> None:
         self._plan = plan
         self.place = place
         self._opener = Openings(opener)
         self._receiver = receiver
         self._sources = sources
         self._pace = _engine.Pace(plan.rate, place.pace)
-        self._crew = Crew(self._opener, receiver, sources, plan.limits, self._pace, place.pace)
-        self._inspection = Inspection(self._opener, sources, plan.limits, plan.not_found_limit)
+        self._rest = Rest()
+        self._checks = checks
+        self._crew = Crew(self._opener, receiver, sources, plan.limits, self._pace, place.pace, self._rest)
+        self._inspection = Inspection(self._opener, sources, plan.limits, plan.not_found_limit, self._rest)
         self._stream = Stream(self._inspection, receiver, sources, plan.limits, self._pace, self._crew.speed)
         self._file: LocalFile | None = None
         self._begun = place.claims.path_of(place.gid)  # what an earlier Job of this Download was writing
         self._path = self._begun or (self._wish(plan.out) if plan.out else "")
         self._length: int | None = None
         self._verified: int | None = None
+        self._pending = False  # other files are checked first
+        self._opening = False  # the file is made ready for the first time
         self._cancelled = False
         self._resumed = False
         self._portrait = Portrait()
@@ -125,8 +141,9 @@ class SegmentedJob:
             self._shown_path(),
             self.place.lines.views(),
             self._verified,
+            self._pending,
         )
-        return self._portrait.of(look, solid if self._crew.ledger.length else None)
+        return self._portrait.of(look, solid if self._crew.ledger.length or self._opening else None)
 
     def servers(self) -> tuple[ServerView, ...]:
         """See ``Job.servers``; a body of unknown length comes over one without a crew."""
@@ -156,12 +173,15 @@ class SegmentedJob:
                 self._stream.withdraw(source)
             elif not lines.has_failed(uri):
                 source.fault = None
-        self._sources += [Source.of(uri, lines) for uri in uris if uri not in known]
+        new = [Source.of(uri, lines) for uri in uris if uri not in known]
+        self._sources += new
         for uri in lines.orphans():
             # One that is no Source any more had failed, and was added anew: whoever was with it leaves anyway.
             if uri in kept and uri in known and (lines.next_up() not in kept or not self._crew.move(known[uri])):
                 lines.take(uri)
         self._crew.welcome()
+        if new:
+            self._rest.wake()
 
     # ---- its steps
 
@@ -188,11 +208,16 @@ class SegmentedJob:
             return
         ledger = SegmentMap(facts.length, file.done)
         self._resumed = ledger.done.total > 0
-        if file.action is Action.VERIFY and not await self._matches(file, facts.length):
+        if file.fd < 0:
+            await self._opener.put_back(arrival)
+            self._crew.ledger = ledger
+            raise DownloadError(f"There is no whole {file.path} that could be checked (--hash-check-only).", terse="")
+        checked = self._plan.checksum is not None and ledger.complete and facts.length > 0
+        if checked and not await self._matches(file):
             await self._off_loop(file.empty)
-            ledger = SegmentMap(facts.length)
+            ledger, checked = SegmentMap(facts.length), False
         await self._fetch(ledger, file, arrival, source)
-        if self._plan.checksum and file.action is not Action.VERIFY and not await self._matches(file, facts.length):
+        if self._plan.checksum and not checked and not await self._matches(file):
             self._crew.ledger = SegmentMap(facts.length)
             text = f"{file.path} does not have the {self._plan.checksum[0]} digest that was given."
             raise DownloadError(text, ErrorCode.CHECKSUM, terse="")
@@ -230,7 +255,11 @@ class SegmentedJob:
             )
             return file
 
-        file = await self._off_loop(prepare)
+        self._opening = not self._begun and bool(facts.length)  # aria2 shows a map of zeros by now
+        try:
+            file = await self._off_loop(prepare)
+        finally:
+            self._opening = False
         self._path = self._begun = file.path
         return file
 
@@ -245,7 +274,8 @@ class SegmentedJob:
         if ledger.complete:
             self._crew.ledger = ledger
             return
-        if first is None and not source.withdrawn and arrival.facts.ranges is False:
+        others = any(one.alive for one in self._sources if one is not source)
+        if first is None and not source.withdrawn and arrival.facts.ranges is False and not others:
             error = RangeRefused("The server has no ranges: what is there cannot be continued.", ledger.length)
             error.terse = NO_URI
             raise error
@@ -288,19 +318,21 @@ class SegmentedJob:
             cadence.note(solid.total, took)
             wait = max(interval, took)
 
-    async def _matches(self, file: LocalFile, length: int) -> bool:
+    async def _matches(self, file: LocalFile) -> bool:
         """Whether the file has the digest that was given."""
         assert self._plan.checksum is not None
         algorithm, expected = self._plan.checksum
-        self._verified = 0
 
         def progress(done: int) -> None:
             self._verified = done
 
+        self._pending = True
         try:
-            found = await self._off_loop(digest_file, file.fd, algorithm, progress, lambda: self._cancelled)
+            async with self._checks:
+                self._pending, self._verified = False, 0
+                found = await self._off_loop(digest_file, file.fd, algorithm, progress, lambda: self._cancelled)
         finally:
-            self._verified = None
+            self._pending, self._verified = False, None
         return found == expected.lower()
 
     async def _finish(self, file: LocalFile, facts: Facts, length: int) -> None:
@@ -328,16 +360,20 @@ class SegmentedJob:
                 source.fail(error)
 
     def _expendable(self, file: LocalFile, error: DownloadError) -> bool:
-        """Whether the bytes on disk may go for a fresh start: never those that another program left there."""
-        if file.action not in (Action.FRESH, Action.TRUNCATE, Action.RESUME_CONTROL):
-            return False
+        """Whether the bytes on disk may go for a fresh start.
+
+        Those that another program left there may only where the user has said so, with --always-resume=false.
+        """
         if not any(source.alive for source in self._sources):
             return False
-        return not (isinstance(error, RangeRefused) and self._resumed and self._plan.always_resume)
+        if isinstance(error, RangeRefused) and self._resumed:
+            return not self._plan.always_resume
+        return file.action in (Action.FRESH, Action.TRUNCATE, Action.RESUME_CONTROL)
 
     async def _start_over(self, file: LocalFile) -> None:
         """The bytes that came belong to another content: away with them."""
         self._crew.ledger = SegmentMap(0)
+        self._crew.put_off()
         self._file = None
         await self._off_loop(file.discard)
 

@@ -1,10 +1,12 @@
 """The protocol that claims http:// and https:// and turns options into plain rules for everything below it.
 
-Owns: what is shared by all its downloads: idle connections, looked-up names, cookies, netrc. Never: requests or files.
+Owns: what is shared by all its downloads: idle connections, looked-up names, cookies, netrc, the turn to be checked.
+Never: requests or files.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +42,7 @@ class Web:
         self._cookies = cookies
         self._pool = Pool()
         self._names = Names()
+        self._checks = asyncio.Lock()
 
     def claims(self, request: Request) -> bool:
         """See ``Protocol.claims``."""
@@ -52,7 +55,7 @@ class Web:
         sources = [Source.of(uri, place.lines) for uri in place.lines.order(request.uris)]
         if not request.trusted:
             place = replace(place, claims=place.claims.fenced(options.text("dir") or ".", home() or "/"))
-        return SegmentedJob(sources, plan(request, place.live_dir), place, opener, self._receiver)
+        return SegmentedJob(sources, plan(request, place.live_dir), place, opener, self._receiver, self._checks)
 
     async def close(self) -> None:
         """See ``Protocol.close``."""
@@ -90,6 +93,8 @@ def limits(options: OptionSet) -> Limits:
         timeout=float(options.integer("timeout")),
         lowest_speed=options.integer("lowest-speed-limit"),
         retry=RetryRules(options.integer("max-tries"), float(options.integer("retry-wait"))),
+        selector=options.text("stream-piece-selector") or "default",
+        resume_failures=0 if options.flag("always-resume") else options.integer("max-resume-failure-tries"),
     )
 
 
@@ -103,6 +108,8 @@ def file_rules(options: OptionSet, trusted: bool, live_dir: Path | None) -> File
             check_integrity=options.flag("check-integrity"),
             remove_control_file=options.flag("remove-control-file"),
         ),
+        check_only=options.flag("hash-check-only"),
+        keep_piece_length=not options.flag("allow-piece-length-change"),
         allocation=allocation(options),
         unallocated=options.integer("no-file-allocation-limit"),
         piece_length=options.integer("piece-length"),
