@@ -66,10 +66,13 @@ class Intake:
                 failed = ErrorCode.UNKNOWN
         return failed
 
-    async def add_listed(self, entries: Iterable[Entry], *, trusted: bool) -> int:
+    async def add_listed(
+        self, entries: Iterable[Entry], *, trusted: bool, paths: Mapping[str, str] | None = None
+    ) -> int:
         """Queue what an input file lists, which the history wins over; returns the exit code for refusals.
 
-        What had failed is begun anew, as by aria2. ``trusted`` as in Request.
+        What had failed is begun anew, as by aria2. ``trusted`` as in Request. ``paths``, by GID, are for a session that
+        runs already: see ``Session.recall``.
         """
         failed = 0
         for entry in entries:
@@ -77,7 +80,9 @@ class Intake:
                 continue
             self._begin_anew(entry)
             try:
-                self._session.add(entry.uris, entry.options, trusted=trusted)
+                download = self._session.add(entry.uris, entry.options, trusted=trusted)
+                if paths is not None and download.gid in paths:
+                    self._session.recall({download.gid: paths[download.gid]})
             except RpcError as error:
                 failed = self._pass_over(entry, error) or failed
             await self._session.store.room()
@@ -155,10 +160,8 @@ class Deferred:
                 await self._room()
                 if (entry := await reader.read()) is None:
                     return
-                failed = await self._intake.add_listed((entry,), trusted=self._trusted)
+                failed = await self._intake.add_listed((entry,), trusted=self._trusted, paths=self._paths)
                 self.failed = failed or self.failed
-                if (gid := _gid(entry)) in self._paths and gid is not None:
-                    self._session.recall({gid: self._paths[gid]})
         except UsageError as error:
             log.error("%s", error)
             self.failed = error.code

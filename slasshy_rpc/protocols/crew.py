@@ -389,6 +389,8 @@ class Crew:
 
     def _dead_end(self) -> DownloadError:
         """Why it does not go on: if all that was left had no ranges, RangeRefused, so that it may start over."""
+        if self._fatal is not None:
+            return self._fatal
         faults = [source.fault for source in self.sources if source.fault is not None]
         telling = [fault for fault in faults if fault.code != ErrorCode.CANNOT_RESUME] or faults
         error = telling[-1] if telling else self._last_error or SourceError("No URI available.")

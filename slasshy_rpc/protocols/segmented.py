@@ -213,9 +213,12 @@ class SegmentedJob:
             self._crew.ledger = ledger
             raise DownloadError(f"There is no whole {file.path} that could be checked (--hash-check-only).", terse="")
         checked = self._plan.checksum is not None and ledger.complete and facts.length > 0
-        if checked and not await self._matches(file):
-            await self._off_loop(file.empty)
-            ledger, checked = SegmentMap(facts.length), False
+        if checked:
+            self._crew.ledger = ledger
+            if not await self._matches(file):
+                self._crew.ledger = ledger = SegmentMap(facts.length)  # first: a stop must not record what goes now
+                checked = False
+                await self._off_loop(file.empty)
         await self._fetch(ledger, file, arrival, source)
         if self._plan.checksum and not checked and not await self._matches(file):
             self._crew.ledger = SegmentMap(facts.length)

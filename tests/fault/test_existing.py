@@ -118,6 +118,35 @@ async def test_one_file_is_checked_at_a_time_and_the_others_say_that_they_wait(
     assert shown() == []
 
 
+async def test_a_file_that_is_checked_is_shown_whole_and_one_that_is_wrong_leaves_no_claim(
+    fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = leave(fetcher, b"x" * LENGTH)
+    url = origin.serve(f"/{NAME}", length=LENGTH)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wrong(*_: object) -> str:
+        begun.set()
+        assert go_on.wait(LIMIT)
+        return ""
+
+    def stopped(self: LocalFile) -> None:
+        loop.call_soon_threadsafe(running.cancel)
+        empty(self)
+
+    loop, empty = asyncio.get_running_loop(), LocalFile.empty
+    monkeypatch.setattr(segmented, "digest_file", wrong)
+    monkeypatch.setattr(LocalFile, "empty", stopped)
+    job = fetcher.job(url, checksum=f"sha-256={'1' * 64}", check_integrity="true")
+    running = asyncio.create_task(job.run())
+    await until(begun.is_set)
+    assert (job.snapshot().bitfield, job.snapshot().completed_length) == (b"\xf8", LENGTH)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert controlled(path).total == 0
+
+
 @pytest.mark.parametrize("content", [b"", b"x" * MIB, b"x" * (LENGTH + 1)])
 @pytest.mark.parametrize("rule", ["check_integrity", "continue", "allow_overwrite"])
 async def test_only_a_whole_file_is_checked_and_nothing_else_changes(

@@ -75,13 +75,15 @@ def part(fetcher: Fetcher, origin: Origin, length: int) -> Path:
     return path
 
 
+@pytest.mark.parametrize("said", [(), (("Accept-Ranges", "none"),)], ids=["silent", "none"])
 @pytest.mark.parametrize(("most", "anew"), [("1", True), ("2", True), ("3", False), ("0", False)])
 async def test_so_many_servers_without_ranges_and_it_is_fetched_anew(
-    fetcher: Fetcher, origin: Origin, most: str, anew: bool
+    fetcher: Fetcher, origin: Origin, most: str, anew: bool, said: tuple[tuple[str, str], ...]
 ) -> None:
     length = 6 * MIB
     good = origin.serve(NAME, length=length)
-    rangeless = [origin.serve(f"/r{n}/file.bin", length=length, behaviour=Behaviour(ranges=False)) for n in range(2)]
+    behaviour = Behaviour(ranges=False, headers=said)
+    rangeless = [origin.serve(f"/r{n}/file.bin", length=length, behaviour=behaviour) for n in range(2)]
     path = part(fetcher, origin, length)
     done = await fetcher.fetch(
         *rangeless, good, split="1", always_resume="false", max_resume_failure_tries=most, out=path.name
