@@ -195,6 +195,7 @@ class Api:
     def _remove(self, given: Params) -> str:
         download = self._found(given)
         self._session.remove(download)
+        self._shelf.drop(download.gid)
         return download.gid
 
     def _force_remove(self, given: Params) -> str:
@@ -335,12 +336,14 @@ class Api:
     async def _purge_download_result(self, given: Params) -> str:
         await self._session.halted(*self._session.active)
         self._session.forget_all()
+        self._shelf.clear()
         return OK
 
     async def _remove_download_result(self, given: Params) -> str:
         download = self._found(given)
         await self._session.halted(download)
         self._session.forget(download)
+        self._shelf.drop(download.gid)
         return OK
 
     def _get_version(self, given: Params) -> dict[str, object]:

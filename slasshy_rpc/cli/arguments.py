@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from slasshy_rpc.errors import ErrorCode, OptionError, UsageError
@@ -51,6 +51,12 @@ class Invocation(NamedTuple):
     warnings: tuple[str, ...] = ()
     text: str = ""
 
+    @property
+    def deferred(self) -> bool:
+        """Whether the input file is read as its downloads begin; a session file has to know them all (as in aria2)."""
+        wanted = self.input_file is not None and self.options.flag("deferred-input")
+        return wanted and not self.options.text("save-session")
+
     def own_entries(self) -> Iterator[Entry]:
         """The downloads that the command line names, which come first.
 
@@ -64,14 +70,16 @@ class Invocation(NamedTuple):
         elif self.uris:
             yield Entry(self.uris, dict(self.single))
 
-    def listed_entries(self, warnings: list[str]) -> Iterator[Entry]:
+    def listed_entries(
+        self, warn: Callable[[str], None], refuse: Callable[[OptionError], None] | None = None
+    ) -> Iterator[Entry]:
         """The downloads that the input file lists, read lazily; reading may block for as long as a pipe stays open.
 
-        Unknown options are put into ``warnings``. Raises UsageError and OptionError as ``read_input`` does.
+        ``warn`` hears of unknown options. ``refuse``, UsageError and OptionError are as in ``read_input``.
         """
         if self.input_file is not None:
             shared = {name: value for name, value in self.single.items() if name not in _NOT_FOR_ENTRIES}
-            for entry in read_input(self.input_file, compat=self.compat, warn=warnings.append):
+            for entry in read_input(self.input_file, compat=self.compat, warn=warn, refuse=refuse):
                 yield Entry(entry.uris, {**shared, **entry.options})
 
 
@@ -113,6 +121,8 @@ def parse(argv: Sequence[str], *, compat: bool) -> Invocation:
     if not options.flag("parameterized-uri"):
         for uri in uris:
             _check_uri(uri)
+    if options.flag("deferred-input") and options.text("save-session"):
+        warnings.append("--deferred-input is off, because --save-session has to know all downloads.")
     if not compat:
         warnings += _without_effect({**conf, **command})
     return Invocation(

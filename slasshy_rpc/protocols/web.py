@@ -1,11 +1,12 @@
 """The protocol that claims http:// and https:// and turns options into plain rules for everything below it.
 
-Owns: what is shared by all its downloads: idle connections, looked-up names, known servers, cookies, netrc. Never:
-requests or files.
+Owns: what is shared by all its downloads: idle connections, looked-up names, known servers, cookies, netrc, the turn to
+be checked. Never: requests or files.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +54,7 @@ class Web:
         self._servers = NameServers(servers)
         if servers:
             self._asked_names = Names(self._servers.lookup)
+        self._checks = asyncio.Lock()
         self._latest: tuple[OptionSet, bool, Path | None] | None = None
         self._meaning: tuple[Plan, HttpRules]
 
@@ -71,7 +73,7 @@ class Web:
         sources = [Source.of(uri, place.lines, selector) for uri in place.lines.order(request.uris)]
         if not request.trusted:
             place = replace(place, claims=place.claims.fenced(options.text("dir") or ".", home() or "/"))
-        return SegmentedJob(sources, selector, wanted, place, opener, self._receiver)
+        return SegmentedJob(sources, selector, wanted, place, opener, self._receiver, self._checks)
 
     def _understood(self, request: Request, live_dir: Path | None) -> tuple[Plan, HttpRules]:
         """What the options of ``request`` mean. Thousands of one list, or of one caller, have the same."""
@@ -146,6 +148,8 @@ def limits(options: OptionSet) -> Limits:
         timeout=float(options.integer("timeout")),
         lowest_speed=options.integer("lowest-speed-limit"),
         retry=RetryRules(options.integer("max-tries"), float(options.integer("retry-wait"))),
+        selector=options.text("stream-piece-selector") or "default",
+        resume_failures=0 if options.flag("always-resume") else options.integer("max-resume-failure-tries"),
     )
 
 
@@ -159,6 +163,8 @@ def file_rules(options: OptionSet, trusted: bool, live_dir: Path | None) -> File
             check_integrity=options.flag("check-integrity"),
             remove_control_file=options.flag("remove-control-file"),
         ),
+        check_only=options.flag("hash-check-only"),
+        keep_piece_length=not options.flag("allow-piece-length-change"),
         allocation=allocation(options),
         unallocated=options.integer("no-file-allocation-limit"),
         piece_length=options.integer("piece-length"),

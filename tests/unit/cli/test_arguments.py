@@ -260,13 +260,13 @@ def test_entries_of_an_input_file_follow(own_home: Path) -> None:
     invocation = aria2("-i", str(listed), "-o", "x", "--gid=" + "1" * 16, "--pause", URL)
     warnings: list[str] = []
     assert list(invocation.own_entries()) == [Entry((URL,), {"out": "x", "gid": "1" * 16, "pause": "true"})]
-    assert list(invocation.listed_entries(warnings)) == [
+    assert list(invocation.listed_entries(warnings.append)) == [
         Entry(("http://a/1",), {"out": "y", "pause": "true"}),
         Entry(("http://a/2",), {"pause": "false"}),
     ]
     assert warnings == [f"Unknown option: http-password ({listed}, line 3)"]  # and not what it was to be
     with pytest.raises(UsageError, match="Failed to open the file"):
-        list(aria2("-i", "/none").listed_entries(warnings))
+        list(aria2("-i", "/none").listed_entries(warnings.append))
 
 
 @pytest.mark.parametrize(
