@@ -23,6 +23,7 @@ class Look(NamedTuple):
     path: str
     uris: tuple[UriView, ...]
     verified: int | None
+    had: int = 0
 
 
 class Portrait:
@@ -57,6 +58,7 @@ def _snapshot(look: Look, bits: bytes | None, whole: int) -> Snapshot:
         bitfield=bits,
         files=(FileView(look.path, look.length, whole, uris=look.uris),),
         verified_length=look.verified,
+        had=look.had,
     )
 
 

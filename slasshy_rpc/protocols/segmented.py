@@ -86,6 +86,7 @@ class SegmentedJob:
         self._verified: int | None = None
         self._cancelled = False
         self._resumed = False
+        self._had = 0
         self._portrait = Portrait()
 
     # ---- the Job
@@ -125,6 +126,7 @@ class SegmentedJob:
             self._shown_path(),
             self.place.lines.views(),
             self._verified,
+            self._had,
         )
         return self._portrait.of(look, solid if self._crew.ledger.length else None)
 
@@ -134,7 +136,7 @@ class SegmentedJob:
             speed = int(self._crew.speed.rate())
             return tuple(ServerView(s.uri, s.current or s.uri, speed) for s in self._sources if s.connections)
         return tuple(
-            ServerView(c.source.uri, c.source.current or c.source.uri, int(c.speed.rate()))
+            ServerView(c.source.uri, c.source.current or c.source.uri, int(c.speed.rate()), *c.span)
             for c in self._crew.connections
             if c.source
         )
@@ -187,7 +189,8 @@ class SegmentedJob:
             await self._finish(file, facts, self._length)
             return
         ledger = SegmentMap(facts.length, file.done)
-        self._resumed = ledger.done.total > 0
+        self._had = ledger.done.total
+        self._resumed = self._had > 0
         if file.action is Action.VERIFY and not await self._matches(file, facts.length):
             await self._off_loop(file.empty)
             ledger = SegmentMap(facts.length)

@@ -48,11 +48,14 @@ class Web:
     def job(self, request: Request, place: Workplace) -> SegmentedJob:
         """See ``Protocol.job``."""
         options = request.options
-        opener = HttpOpener(http_rules(options), self._pool, self._names, self._cookies)
         sources = [Source.of(uri, place.lines) for uri in place.lines.order(request.uris)]
         if not request.trusted:
             place = replace(place, claims=place.claims.fenced(options.text("dir") or ".", home() or "/"))
-        return SegmentedJob(sources, plan(request, place.live_dir), place, opener, self._receiver)
+        return SegmentedJob(sources, plan(request, place.live_dir), place, self.opener(options), self._receiver)
+
+    def opener(self, options: OptionSet) -> HttpOpener:
+        """What opens the Sources of a download with these options."""
+        return HttpOpener(http_rules(options), self._pool, self._names, self._cookies)
 
     async def close(self) -> None:
         """See ``Protocol.close``."""
