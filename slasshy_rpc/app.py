@@ -30,7 +30,7 @@ from slasshy_rpc.cli.arguments import Invocation, Mode
 from slasshy_rpc.cli.background import detach, until_gone
 from slasshy_rpc.cli.readout import Readout
 from slasshy_rpc.disk import livemap
-from slasshy_rpc.errors import DiskError, UsageError
+from slasshy_rpc.errors import DiskError, OptionError, UsageError
 from slasshy_rpc.intake import Intake
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.net.receive import Receiver
@@ -134,8 +134,7 @@ class App:
         try:
             pace = Pace(self._options.integer("max-overall-download-limit"))
             cookies = Cookies()
-            if jar := self._options.text("load-cookies"):
-                cookies.load(jar)
+            self._load_cookies(cookies)
             session = Session(
                 self._options,
                 [Web(receiver, cookies)],
@@ -258,6 +257,16 @@ class App:
             log.error("There is no history: %s cannot be used (%s).", state, error)
             return None
         return history
+
+    def _load_cookies(self, cookies: Cookies) -> None:
+        """What load-cookies names. A file that is no use ends the start, in compat only the cookies, as in aria2."""
+        if path := self._options.text("load-cookies"):
+            try:
+                cookies.load(path)
+            except OptionError as error:
+                if not self._start.compat:
+                    raise
+                log.error("No cookies were loaded. %s", error)
 
     @staticmethod
     async def _first(*waits: Coroutine[Any, Any, Any]) -> None:

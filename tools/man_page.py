@@ -14,9 +14,9 @@ from slasshy_rpc.options.table import TABLE, Option, State
 _CODES = (
     (0, "All downloads were complete."),
     (1, "Something else has failed."),
-    (2, "A time-out."),
+    (2, "A server was silent for too long."),
     (3, "A file was not found."),
-    (5, "A download was slower than \\-\\-lowest-speed-limit."),
+    (5, "A download was slower than \\-\\-lowest\\-speed\\-limit."),
     (7, "Some downloads were not complete when it was told to end."),
     (8, "The server cannot continue a file where that was needed, or the file has changed."),
     (9, "The disk is full."),

@@ -58,9 +58,9 @@ def fitting(parts: Sequence[str], width: int) -> str:
 
 
 def name_of(row: Row) -> str:
-    """The file's name, or the URI while there is none."""
+    """The file's name, or what the URI ends with while there is none."""
     path = row.snapshot.files[0].path if row.snapshot.files else ""
-    return shown(os.path.basename(path) or row.uri)
+    return shown(os.path.basename(path) or os.path.basename(row.uri.partition("?")[0]) or row.uri)
 
 
 def cropped(name: str, width: int) -> str:
