@@ -43,8 +43,10 @@ def adopt(arguments: Sequence[str]) -> Invocation:
     start = understand(rest)
     if start.text:
         return start
-    if len(start.uris) != 1:
+    if len(start.uris) != 1 or start.input_file:
         raise UsageError(_USAGE)
+    if start.options.flag("dry-run"):
+        raise UsageError("adopt gives the file another name, which --dry-run forbids.", ErrorCode.OPTION)
     try:
         found = partial.open_partial(path)
         try:
@@ -57,6 +59,7 @@ def adopt(arguments: Sequence[str]) -> Invocation:
 
 def _adopted(found: Partial, start: Invocation) -> Invocation:
     options = start.options
+    _say(options, f"{shown(found.path)} is compared with what the server has.")
     found.look()
     end, facts, compared = asyncio.run(_proven(found, start.uris[0], options))
     found.check_still()
@@ -69,15 +72,17 @@ def _adopted(found: Partial, start: Invocation) -> Invocation:
     own = named if isinstance(named, str) and named else partial.final_name(found.path)
     target = layout.resolve(folder, own or facts.name, trusted=bool(own))
     partial.settle(found, target, Control(options.integer("piece-length"), length, 0, ((0, end),)))
-    if not options.flag("quiet"):
-        sys.stdout.write(
-            f"{shown(target)}: {compared} windows are the server's; {amount(end)} of {amount(length)} are there.\n"
-        )
-        sys.stdout.flush()
+    _say(options, f"{shown(target)}: {compared} windows are the server's; {amount(end)} of {amount(length)} are there.")
     own_values = {"dir": os.path.dirname(target), "remove-control-file": "false", "always-resume": "true"}
     return start._replace(
         options=options.derive(own_values, Layer.COMMAND), single={**start.single, "out": os.path.basename(target)}
     )
+
+
+def _say(options: OptionSet, line: str) -> None:
+    if not options.flag("quiet"):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
 
 
 async def _proven(found: Partial, uri: str, options: OptionSet) -> tuple[int, Facts, int]:

@@ -1,6 +1,6 @@
 """What people read of a download in `get`: its figures, as many of them as fit, and the line of its end.
 
-Owns: words and units. Never: where they are printed.
+Owns: words and units. Never: where they are printed. rich is asked only how wide a name is on a terminal.
 """
 
 from __future__ import annotations
@@ -65,18 +65,24 @@ def name_of(row: Row) -> str:
 
 def cropped(name: str, width: int) -> str:
     """``name`` in at most ``width`` columns, without its middle if it must be: the extension says much."""
-    if len(name) <= width:
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(name) <= width:
         return name
     if width < 5:
-        return name[: max(0, width)]
-    tail = (width - 3) // 2
-    return f"{name[: width - 3 - tail]}...{name[len(name) - tail :]}"
+        return set_cell_size(name, max(0, width))
+    tail = name[-((width - 3) // 2) :]
+    while cell_len(tail) > (width - 3) // 2:
+        tail = tail[1:]
+    return f"{set_cell_size(name, width - 3 - cell_len(tail))}...{tail}"
 
 
 def headline(row: Row, width: int) -> tuple[str, str]:
     """Name and figures for one line of ``width`` columns: what they are too long for is left out."""
+    from rich.cells import cell_len
+
     name = name_of(row)
-    room = width - min(len(name), max(SHORTEST_NAME, width // 3)) - 2
+    room = width - min(cell_len(name), max(SHORTEST_NAME, width // 3)) - 2
     text = fitting(figures(row), room)
     return cropped(name, width - len(text) - 2 if text else width), text
 

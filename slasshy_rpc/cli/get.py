@@ -182,6 +182,7 @@ class Picture(Show):
             self._stream = io.StringIO()
 
     def _rendered(self) -> RenderableType:
+        from rich.console import Group
         from rich.text import Text
 
         width, height = self._console.size
@@ -195,15 +196,17 @@ class Picture(Show):
         if len(rows) + waiting + self._ended > 1:
             parts = figures.total(rows, self._ended, waiting, len(rows) - len(rows[:fitting]))
             lines.append(Text(figures.fitting(parts, width), style="bold"))
-        return Text("\n").join(lines)
+        return Group(*lines)
 
     def _lines_of(self, row: Row, width: int) -> list[Text]:
+        from rich.cells import cell_len
         from rich.text import Text
 
-        name, text = figures.headline(row, width)
-        gap = " " * max(0, width - len(name) - len(text))
         encoding = self._console.encoding
-        head = Text((name + gap + text).encode(encoding, "replace").decode(encoding), no_wrap=True, overflow="crop")
+        name, text = figures.headline(row, width)
+        name = name.encode(encoding, "replace").decode(encoding)
+        gap = " " * max(0, width - cell_len(name) - len(text))
+        head = Text(name + gap + text, no_wrap=True, overflow="crop")
         head.stylize("bold", 0, len(name))
         return [head, self._strip(row, width)] if row.snapshot.total_length else [head]
 

@@ -52,12 +52,12 @@ def launcher(python: str) -> str:
     """The file's text: it starts the package that ``python`` has, wherever it is called and whatever is around it.
 
     The kernel starts Python itself, so that the process is called aria2c; a path that it does not take needs sh. -P
-    keeps modules in the working folder from being imported.
+    keeps modules in the working folder from being imported, and -E what the variables of another Python name.
     """
-    line = f"#!{python} -P"
+    line = f"#!{python} -EP"
     if len(os.fsencode(line)) < _LONGEST and not any(blank in python for blank in " \t\n"):
         return f"{line}\n{_MARK}\nimport sys; {_START}\n"
-    return f'#!/bin/sh\n{_MARK}\nexec {shlex.quote(python)} -P -c {shlex.quote(f"import sys; {_START}")} "$@"\n'
+    return f'#!/bin/sh\n{_MARK}\nexec {shlex.quote(python)} -EP -c {shlex.quote(f"import sys; {_START}")} "$@"\n'
 
 
 def advice(folder: str, path: str) -> str:

@@ -39,7 +39,7 @@ def test_it_works_with_nothing_around_it(origin: Origin, tmp_path: Path) -> None
         ["aria2c", "--no-conf", origin.serve("/a", length=5)],
         executable=bin / "aria2c",
         cwd=work,
-        env={},
+        env={"PYTHONPATH": str(work)},
         capture_output=True,
         timeout=PATIENCE,
     )
@@ -102,7 +102,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_python_that_the_kernel_would_not_start(folder: str) -> None:
     text = launcher(f"{folder}/python")
     assert text.startswith("#!/bin/sh\n")
-    assert shlex.split(text.splitlines()[2])[:3] == ["exec", f"{folder}/python", "-P"]
+    assert shlex.split(text.splitlines()[2])[:3] == ["exec", f"{folder}/python", "-EP"]
 
 
 def test_that_one_works_too(tmp_path: Path) -> None:

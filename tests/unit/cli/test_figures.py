@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from slasshy_rpc.api.rows import Row
 from slasshy_rpc.cli.figures import amount, cropped, ending, figures, fitting, headline, plain, total
@@ -67,11 +68,11 @@ def test_narrow_lines_leave_figures_out(width: int, name: str, text: str) -> Non
     assert headline(row(), width) == (name, text)
 
 
-@given(st.text(max_size=60), st.integers(0, 100))
+@given(st.text(max_size=60) | st.text("aé日本語\u0301.", max_size=60), st.integers(0, 100))
 def test_no_line_is_longer_than_its_room(path: str, width: int) -> None:
     name, text = headline(row(path="/" + path), width)
-    assert len(name) + len(text) + (2 if text else 0) <= width
-    assert len(cropped(path, width)) <= width
+    assert cell_len(name) + len(text) + (2 if text else 0) <= width
+    assert cell_len(cropped(path, width)) <= width
     assert len(fitting(["abc", "de"], width)) <= width
 
 
