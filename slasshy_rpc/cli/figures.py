@@ -109,7 +109,7 @@ def ending(row: Row, seconds: float) -> str:
         took = duration(round(seconds)) if seconds >= 10 else f"{seconds:.1f}s"
         return f"{path}  {amount(row.snapshot.total_length)}  {speed}  {took}"
     if row.status is Status.ERROR:
-        return f"{row.uri}  failed ({row.code}): {shown(row.message)}"
+        return f"{shown(row.uri)}  failed ({row.code}): {shown(row.message)}"
     done = f"{amount(row.snapshot.completed_length)} of {amount(row.snapshot.total_length)}"
     return f"{name_of(row)}  not complete: {done if row.snapshot.total_length else 'nothing can be kept'}"
 

@@ -1,7 +1,7 @@
 """The command ``get``: what its command line means, and what its console shows.
 
-Owns: the picture on a terminal, the lines elsewhere, and when they are printed. Never: a fact that is not in the api's
-rows. rich is imported only for a terminal.
+Owns: the picture on a terminal, the lines elsewhere, and when they are printed. Never: a fact that the api does not
+tell. rich is imported only for a terminal.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def understand(arguments: Sequence[str]) -> Invocation:
 
 def stage(start: Invocation) -> Callable[[Api], Show]:
     """What fits to where standard output leads, made before anything is logged there."""
-    stream = sys.stdout
+    stream = sys.stderr if start.options.flag("stderr") else sys.stdout
     if start.options.flag("quiet"):
         return lambda api: Show(api, io.StringIO())
     if not stream.isatty() or os.environ.get("TERM", "") in ("", "dumb"):
@@ -80,9 +80,9 @@ def stage(start: Invocation) -> Callable[[Api], Show]:
     from rich.file_proxy import FileProxy
 
     plain = None if start.options.flag("enable-color") else True
-    console = Console(file=stream, no_color=plain, highlight=False, markup=False)
-    # What is logged goes above the picture, not through it.
-    sys.stdout = FileProxy(console, stream)
+    console = Console(file=stream, no_color=plain, highlight=False, markup=False, emoji=False)
+    if sys.stdout.isatty():  # what is logged goes above the picture, not through it
+        sys.stdout = FileProxy(console, sys.stdout)
     return lambda api: Picture(api, stream, console)
 
 

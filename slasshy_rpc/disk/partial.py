@@ -38,9 +38,14 @@ class Partial:
         os.close(self.fd)
 
     def check_still(self) -> None:
-        """Raise DiskError if somebody has written to it since it was opened."""
+        """Raise DiskError if somebody has written to it since it was opened, or put another file into its place."""
         now = os.fstat(self.fd)
-        if (now.st_size, now.st_mtime_ns) != (self.size, self.modified):
+        try:
+            there = os.lstat(self.path)
+        except OSError as error:
+            raise disk_error(error, "find", self.path) from error
+        same = (now.st_dev, now.st_ino) == (there.st_dev, there.st_ino)
+        if not same or (now.st_size, now.st_mtime_ns) != (self.size, self.modified):
             raise DiskError(f"{printable(self.path)} is being written to. End the program that does so first.")
 
     def look(self) -> None:
@@ -109,15 +114,19 @@ def settle(partial: Partial, target: str, record: control.Control) -> None:
 def _rename(source: str, target: str) -> None:
     """Rename without overwriting: a link fails where something is, a rename would not."""
     try:
-        os.link(source, target, follow_symlinks=False)
+        os.link(source, target)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         os.rename(source, target)
-    else:
+        return
+    try:
         os.unlink(source)
+    except OSError:
+        os.unlink(target)
+        raise
 
 
 def _runs(fd: int, size: int) -> list[Range]:

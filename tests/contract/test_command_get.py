@@ -65,6 +65,18 @@ def test_no_line_is_broken(origin: Origin, folders: list[str], columns: int) -> 
         assert terminal.wait() == 7
 
 
+def test_what_is_logged_goes_above_the_picture(origin: Origin, folders: list[str]) -> None:
+    small, held = (
+        origin.serve("/small:bug:", length=5),
+        origin.serve("/held", length=8 * MIB, behaviour=Behaviour(hold_at=MIB)),
+    )
+    with Terminal(*GET, *folders, "-s1", "--on-download-complete=/no/such/command", held, small) as terminal:
+        terminal.shows(r"\[ERROR\][^\n]*/no/such/command[^\n]*\n(.*\n)*held +12%.*\n█")
+        assert re.search(r"/small:bug:  5 B", terminal.text)
+        terminal.press("\x03")
+        assert terminal.wait() == 7
+
+
 def test_lines_on_a_pipe(origin: Origin, folders: list[str], tmp_path: Path) -> None:
     code, said = piped(
         *folders, origin.serve("/a", length=MIB), origin.serve("/b", length=5), "--log=" + str(tmp_path / "l")

@@ -143,6 +143,14 @@ def test_what_cannot_be_adopted(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match="is being written to"):
         found.check_still()
     found.close()
+    found = open_partial(str(path))
+    path.unlink()
+    with pytest.raises(DiskError):
+        found.check_still()
+    path.write_bytes(b"another")
+    with pytest.raises(DiskError, match="is being written to"):
+        found.check_still()
+    found.close()
     (tmp_path / "f.aria2").write_bytes(b"")
     with pytest.raises(DiskError, match="has a control file"):
         open_partial(str(path))
