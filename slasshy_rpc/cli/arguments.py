@@ -19,7 +19,8 @@ from slasshy_rpc.options.values import Layer, Normal, OptionSet, defaults, is_vo
 _SINGLE = ("out", "gid", "pause", "checksum", "select-file", "index-out")
 #: What an input file's entries do not take over from the command line (aria2c's rule for ``out``).
 _NOT_FOR_ENTRIES = ("out", "gid")
-_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+#: What the environment may set (aria2 manual, ENVIRONMENT); in capitals they do not count, as in aria2.
+_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 
 
 class Mode(enum.Enum):
@@ -95,7 +96,7 @@ def parse(argv: Sequence[str], *, compat: bool) -> Invocation:
     base = defaults(compat)
     warnings: list[str] = []
     conf_path, conf = _conf(base.derive(command, Layer.COMMAND), warnings, compat=compat)
-    environment = _environment(warnings)
+    environment = _environment(warnings, compat=compat)
     for name in ("header", "index-out"):  # these add up over the layers
         earlier, later = conf.get(name), command.get(name)
         if isinstance(earlier, tuple) and isinstance(later, tuple):
@@ -245,16 +246,19 @@ def _conf(options: OptionSet, warnings: list[str], *, compat: bool) -> tuple[str
     return path, values
 
 
-def _environment(warnings: list[str]) -> dict[str, Normal]:
-    """The environment's layer. Proxies are not there yet, which must not go unnoticed."""
-    no_proxy = os.environ.get("no_proxy", "")
+def _environment(warnings: list[str], *, compat: bool) -> dict[str, Normal]:
+    """The environment's layer: proxies, as aria2 reads them. What cannot be read is told, and passed over."""
+    values: dict[str, Normal] = {}
     for name in _PROXIES:
-        if os.environ.get(name) and no_proxy != "*":
-            warnings.append(
-                f"{name} is set in the environment, but proxies are not there yet: connections go straight to their "
-                "servers. Set no_proxy=* to say that this is meant."
-            )
-    return {"no-proxy": no_proxy} if no_proxy and no_proxy.isprintable() else {}
+        raw = os.environ.get(name)
+        if raw is None:
+            continue
+        option = TABLE[name.replace("_", "-")]
+        try:
+            values[option.name] = parse_value(option, raw, compat=compat)
+        except OptionError as error:  # without the value, which may hold a password
+            warnings.append(f"{name} of the environment is not used: {error}")
+    return values
 
 
 def _meaning(

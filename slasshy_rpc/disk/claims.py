@@ -42,6 +42,7 @@ class Claims:
         self._reserved: set[str] = set()
         self._paths: dict[str, tuple[str, str]] = {}
         self._fence: Fence | None = None
+        self._latest = ("", (0, 0), "")  # a folder, which one that is, and its path without links
         self.reserve(())
 
     def reserve(self, paths: Iterable[str]) -> None:
@@ -74,7 +75,7 @@ class Claims:
         Raises DiskError 16 for a path beyond the fence: what is called like a control file, and what lies in a folder
         of the server's own or in a dot folder of the home folder (or is a dot file there), unless ``folder`` does, too.
         """
-        place = os.path.realpath(path)
+        place = self._place(path)
         if self._fence is not None:
             self._check(path, place, self._fence)
         with self._lock:
@@ -85,6 +86,20 @@ class Claims:
                 self._free(before[1])
             self._paths[gid] = (path, place)
             return True
+
+    def _place(self, path: str) -> str:
+        """``path`` without links. Thousands of downloads go to one folder: its links are followed once."""
+        folder, name = os.path.split(path)
+        try:
+            status = os.stat(folder)
+        except OSError:
+            return os.path.realpath(path)
+        known, identity, real = self._latest
+        if known != folder or identity != (status.st_dev, status.st_ino):
+            real = os.path.realpath(folder)
+            self._latest = folder, (status.st_dev, status.st_ino), real
+        place = os.path.join(real, name)
+        return os.path.realpath(place) if os.path.islink(place) else place
 
     def path_of(self, gid: str) -> str:
         """The path that ``gid`` has, as it asked for it; empty if it has none."""

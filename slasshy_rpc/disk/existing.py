@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -175,10 +176,14 @@ def local_size(path: str) -> int | None:
     The null device counts as an empty file.
     """
     try:
-        status = os.stat(path)
+        status = os.lstat(path)
     except OSError:
-        # A link that leads nowhere is something, though; anything else will speak for itself when it is opened.
-        return -1 if os.path.islink(path) else None
+        return None  # anything but that there is nothing will speak for itself when it is opened
+    if stat.S_ISLNK(status.st_mode):
+        try:
+            status = os.stat(path)
+        except OSError:
+            return -1  # a link that leads nowhere is something
     if is_regular(status):
         return status.st_size
     return 0 if is_null(status) else -1

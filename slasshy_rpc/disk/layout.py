@@ -30,6 +30,11 @@ def inside(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
+def taken(path: str) -> bool:
+    """Whether something lies there, were it a link that leads nowhere."""
+    return os.path.lexists(path)
+
+
 def resolve(directory: str, name: str, *, trusted: bool, compat: bool = False) -> str:
     """The absolute path of ``name`` (``out``, or a name from plan/naming) in ``directory``.
 
@@ -72,7 +77,8 @@ def _contain(base: str, path: str, name: str) -> None:
         raise _refusal(name, "it contains control characters")
     if not inside(path, base):
         raise _refusal(name, f"it leads out of {printable(base)}")
-    if not inside(os.path.realpath(os.path.dirname(path)), os.path.realpath(base)):
+    folder = os.path.dirname(path)
+    if folder != base and not inside(os.path.realpath(folder), os.path.realpath(base)):
         raise _refusal(name, f"a symbolic link on its way leads out of {printable(base)}")
 
 
@@ -84,6 +90,8 @@ def _refusal(name: str, reason: str) -> DiskError:
 def make_parents(path: str) -> None:
     """Create the folders above ``path``. Raises DiskError 18 (9 if the disk is full)."""
     folder = os.path.dirname(path)
+    if os.path.isdir(folder):
+        return
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
@@ -116,7 +124,7 @@ def open_target(
         status = os.fstat(descriptor)
         if not is_regular(status) and not is_null(status):
             raise DiskError(f"Cannot write to {printable(path)}: it is not a regular file. Give another out.", code)
-        if truncate and is_regular(status):
+        if truncate and is_regular(status) and status.st_size:
             os.ftruncate(descriptor, 0)
     except OSError as error:
         os.close(descriptor)
@@ -139,14 +147,16 @@ def is_null(status: os.stat_result) -> bool:
 
 def free_space(path: str) -> int:
     """Bytes an ordinary user may still write where ``path`` is, or will be created. Raises DiskError 17."""
-    place = os.path.abspath(path)
-    while not os.path.exists(place) and place != "/":
-        place = os.path.dirname(place)
-    try:
-        status = os.statvfs(place)
-    except OSError as error:
-        raise disk_error(error, "ask for the free space at", place) from error
-    return status.f_bavail * status.f_frsize
+    place = os.path.dirname(os.path.abspath(path))
+    while True:
+        try:
+            status = os.statvfs(place)
+        except (FileNotFoundError, NotADirectoryError):
+            place = os.path.dirname(place)
+        except OSError as error:
+            raise disk_error(error, "ask for the free space at", place) from error
+        else:
+            return status.f_bavail * status.f_frsize
 
 
 def free_space_check(path: str, needed: int, *, reserve: int = 0) -> None:
@@ -201,6 +211,16 @@ def cut(fd: int, length: int, path: str = "the file") -> None:
             os.ftruncate(fd, length)
     except OSError as error:
         raise disk_error(error, "shorten", path) from error
+
+
+def write(fd: int, body: bytes, path: str = "the file") -> None:
+    """Put all of ``body`` at the beginning. Raises DiskError 9 or 17."""
+    done = 0
+    try:
+        while done < len(body):
+            done += os.pwrite(fd, body[done:] if done else body, done)
+    except OSError as error:
+        raise disk_error(error, "write", path) from error
 
 
 def set_mtime(fd: int, modified: float) -> bool:

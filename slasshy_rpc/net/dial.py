@@ -16,6 +16,7 @@ from collections.abc import Callable
 from slasshy_rpc import clock
 from slasshy_rpc._engine import Channel
 from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
+from slasshy_rpc.net import proxy as proxy_
 from slasshy_rpc.net import tls as tls_
 from slasshy_rpc.net.address import Target, is_address
 
@@ -73,36 +74,63 @@ async def dial(
     disable_ipv6: bool = False,
     receive_buffer: int = 0,
     names: Names | None = None,
+    proxy: proxy_.Proxy | None = None,
 ) -> Channel:
     """Connect to ``target``, with TLS if it is https (``tls`` None: default settings), within ``connect_timeout`` s.
+
+    Through ``proxy`` if there is one; where that answers itself (``Proxy.answers``) the Channel is one to the proxy.
 
     ``interface`` is an address of this machine, one of its network interfaces or a name of it; ``receive_buffer`` is in
     bytes, only if the user set it (0: the kernel's choice, which grows). Raises SourceError: 19 for an unknown name, 2
     for a time-out, 1 for all else; DownloadError if ``interface`` or a file of ``tls`` cannot be used by any dial.
     """
     settings = _prepared(tls or tls_.TlsSettings()) if target.scheme == "https" else None
+    end, dialled = (target if proxy is None else proxy.target), False
     step = "its name was not resolved"
     try:
         async with asyncio.timeout(connect_timeout):
-            found = await _resolve(target, disable_ipv6, names)
+            found = await _resolve(end, disable_ipv6, names)
             step = "it did not accept a connection"
-            sock = await _connect(target, found, await _socket_maker(interface, receive_buffer))
+            sock = await _connect(end, found, await _socket_maker(interface, receive_buffer))
+            dialled = True
+            if proxy is not None:
+                step = f"it did not connect to {target.place}"
+                await _through(sock, proxy, target, disable_ipv6, names)
             if settings is None:
                 return Channel(sock.detach())
+            end, proxy = target, None
             step = "its TLS handshake was not finished"
             return await _secure(sock, target, settings)
     except TimeoutError:  # the kernel's own ETIMEDOUT too
         if names is not None:
-            names.forget(target.host)
-        raise SourceError(
-            f"Timeout. {target.place}: {step} within {connect_timeout:g} seconds; --connect-timeout allows more.",
+            names.forget(end.host)
+        late = SourceError(
+            f"Timeout. {end.place}: {step} within {connect_timeout:g} seconds; --connect-timeout allows more.",
             ErrorCode.TIMEOUT,
             Retry.SAME_SOURCE,
             terse="Timeout.",
-        ) from None
-    except SourceError:
+        )
+        raise (late if proxy is None else proxy_.blamed(late, proxy)) from None
+    except SourceError as error:
         if names is not None:
-            names.forget(target.host)
+            names.forget(end.host)
+        if proxy is None or dialled:
+            raise
+        raise proxy_.blamed(error, proxy) from error.__cause__
+
+
+async def _through(
+    sock: socket.socket, proxy: proxy_.Proxy, target: Target, disable_ipv6: bool, names: Names | None
+) -> None:
+    """Have ``proxy`` connect ``sock`` to ``target``; closes it after an error."""
+    try:
+        host = target.host
+        if not proxy.resolves and not is_address(host):
+            found = await _resolve(target, disable_ipv6 or proxy.scheme == "socks4", names)
+            host = str(found[0][4][0])
+        await proxy_.reach(sock, proxy, target, host)
+    except BaseException:
+        sock.close()
         raise
 
 

@@ -226,6 +226,8 @@ def build_head(
     no_cache: bool = False,
     close: bool = False,
     byte_range: tuple[int, int | None] | None = None,
+    to_proxy: bool = False,
+    proxy_authorization: str | None = None,
     authorization: str | None = None,
     referer: str | None = None,
     cookie: str | None = None,
@@ -237,8 +239,9 @@ def build_head(
     """A request head in aria2's order; None leaves a header out.
 
     ``byte_range`` is (start, end) with ``end`` not included, None for all that follows. ``extra`` are the user's lines
-    (``Name: value``): they come last, and one takes the place of a header of ours with that name, Host too. Raises
-    DownloadError (28) for a line break or NUL in any value, or an ``extra`` line that is no header.
+    (``Name: value``): they come last, and one takes the place of a header of ours with that name, Host too.
+    ``to_proxy``: the request line has the URL in full, for a proxy that is to ask for it (RFC 9112 section 3.2.2).
+    Raises DownloadError (28) for a line break or NUL in any value, or an ``extra`` line that is no header.
     """
     span = None
     if byte_range is not None:
@@ -254,6 +257,8 @@ def build_head(
         ("Connection", "close" if close else None),
         ("Range", span),
         ("If-Range", if_range),
+        ("Connection", "Keep-Alive" if to_proxy and not close else None),
+        ("Proxy-Authorization", proxy_authorization),
         ("Authorization", authorization),
         ("Referer", referer),
         ("Cookie", cookie),
@@ -262,7 +267,7 @@ def build_head(
     )
     own = [_own_line(line) for line in extra]
     replaced = {name.lower() for name, _ in own}
-    lines = [f"{method} {target.path_query} HTTP/1.1"]
+    lines = [f"{method} {target.url if to_proxy else target.path_query} HTTP/1.1"]
     for name, value in fields:
         if value is not None and name.lower() not in replaced:
             lines.append(f"{name}: {value}")

@@ -16,7 +16,6 @@ BIGGEST = 2**63 - 1
 _BLANKS = " \t\r\n\v\f"
 _NUMBER_LETTERS = 20  # more digits than this cannot be a 64-bit number
 _DIGEST_LENGTHS = {"sha-1": 40, "sha-224": 56, "sha-256": 64, "sha-384": 96, "sha-512": 128, "md5": 32, "adler32": 8}
-_DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21}
 
 #: A decoded value, as the getters of OptionSet hand it out.
 Value = bool | int | float | str | tuple[str, ...]
@@ -258,36 +257,6 @@ class File(Path):
         if stat.S_ISDIR(mode):
             raise OptionError(name, f"Is '{path}' a file?")
         return path
-
-
-class Proxy(Kind):
-    """``[http://][USER:PASSWORD@]HOST[:PORT]``; empty means no proxy."""
-
-    __slots__ = ()
-    values = "[http://][USER:PASSWORD@]HOST[:PORT]"
-
-    def parse(self, name: str, raw: str) -> str:
-        """``http://[USER:PASSWORD@]HOST[:PORT]/``: the scheme is forced, its own default port kept by number."""
-        text = super().parse(name, raw)
-        if not text:
-            return text
-        scheme, mark, rest = text.partition("://")
-        if not mark:
-            scheme, rest = "http", text
-        scheme = scheme.lower()
-        rest = rest.partition("#")[0]
-        cut = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
-        authority, path = rest[:cut], rest[cut:]
-        user, at_sign, host = authority.rpartition("@")
-        bracket = host.find("]")
-        name_part, colon, digits = host[bracket + 1 :].partition(":")
-        host = host[: bracket + 1] + name_part
-        port = _integer(digits) if colon and digits else _DEFAULT_PORTS.get(scheme)
-        if scheme not in _DEFAULT_PORTS or not host or port is None or not 0 < port < 65536:
-            raise OptionError(name, "unrecognized proxy format")
-        if not path.startswith("/"):
-            path = "/" + path
-        return f"http://{user}{at_sign}{host}{'' if port == 80 else f':{port}'}{path}"
 
 
 class Checksum(Kind):

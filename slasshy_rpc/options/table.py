@@ -25,7 +25,6 @@ from slasshy_rpc.options.kinds import (
     Number,
     Optimize,
     Path,
-    Proxy,
     Ranges,
     Real,
     Size,
@@ -33,6 +32,7 @@ from slasshy_rpc.options.kinds import (
     Words,
     home,
 )
+from slasshy_rpc.options.proxies import Proxy
 
 
 class Scope(enum.Flag):
@@ -178,8 +178,6 @@ _BITTORRENT = "waits for BitTorrent"
 _METALINK = "waits for Metalink"
 _BITTORRENT_METALINK = "waits for BitTorrent and Metalink"
 _FTP = "waits for FTP"
-_PROXIES = "waits for proxy support"
-_NO_PROXY = "proxies are not there yet; nothing is sent past a proxy that was asked for"
 
 
 def _add(*rows: Option) -> None:
@@ -492,33 +490,33 @@ _add(
     Option("no-want-digest-header", BOOL, "false", EACH, "http",
         "Do not send a Want-Digest header.", accepted="digests are not asked of servers yet"),
     Option("http-proxy", PROXY, None, EACH, "http",
-        "Proxy for HTTP.", metavar="PROXY", secret=True, refused=_NO_PROXY),
+        "Proxy for HTTP.", metavar="PROXY", secret=True),
     Option("https-proxy", PROXY, None, EACH, "http https",
-        "Proxy for HTTPS.", metavar="PROXY", secret=True, refused=_NO_PROXY),
+        "Proxy for HTTPS.", metavar="PROXY", secret=True),
     Option("ftp-proxy", PROXY, None, EACH, "ftp",
-        "Proxy for FTP.", metavar="PROXY", secret=True, refused=_NO_PROXY),
+        "Proxy for FTP.", metavar="PROXY", secret=True, accepted=_FTP),
     Option("all-proxy", PROXY, None, EACH, "http https ftp",
-        "Proxy for all protocols.", metavar="PROXY", secret=True, refused=_NO_PROXY),
-    Option("no-proxy", Text("HOSTNAME,DOMAIN,NETWORK/CIDR"), None, EACH, "http https ftp",
-        "Host names, domains and networks that are reached without a proxy.", metavar="DOMAINS", accepted=_PROXIES),
+        "Proxy for all protocols.", metavar="PROXY", secret=True),
+    Option("no-proxy", Words("HOSTNAME,DOMAIN,NETWORK/CIDR"), None, EACH, "http https ftp",
+        "Host names, domains and networks that are reached without a proxy.", metavar="DOMAINS"),
     Option("proxy-method", Enum("get", "tunnel"), "get", EACH, "http ftp",
-        "How a proxy is asked: get, or tunnel for CONNECT.", metavar="METHOD", accepted=_PROXIES),
+        "How a proxy is asked: get, or tunnel for CONNECT.", metavar="METHOD"),
     Option("http-proxy-user", TEXT, None, EACH, "http",
-        "User name for --http-proxy.", metavar="USER", accepted=_PROXIES),
+        "User name for --http-proxy.", metavar="USER"),
     Option("http-proxy-passwd", TEXT, None, EACH, "http",
-        "Password for --http-proxy.", metavar="PASSWD", secret=True, accepted=_PROXIES),
+        "Password for --http-proxy.", metavar="PASSWD", secret=True),
     Option("https-proxy-user", TEXT, None, EACH, "http https",
-        "User name for --https-proxy.", metavar="USER", accepted=_PROXIES),
+        "User name for --https-proxy.", metavar="USER"),
     Option("https-proxy-passwd", TEXT, None, EACH, "http https",
-        "Password for --https-proxy.", metavar="PASSWD", secret=True, accepted=_PROXIES),
+        "Password for --https-proxy.", metavar="PASSWD", secret=True),
     Option("ftp-proxy-user", TEXT, None, EACH, "ftp",
-        "User name for --ftp-proxy.", metavar="USER", accepted=_PROXIES),
+        "User name for --ftp-proxy.", metavar="USER", accepted=_FTP),
     Option("ftp-proxy-passwd", TEXT, None, EACH, "ftp",
-        "Password for --ftp-proxy.", metavar="PASSWD", secret=True, accepted=_PROXIES),
+        "Password for --ftp-proxy.", metavar="PASSWD", secret=True, accepted=_FTP),
     Option("all-proxy-user", TEXT, None, EACH, "http https ftp",
-        "User name for --all-proxy.", metavar="USER", accepted=_PROXIES),
+        "User name for --all-proxy.", metavar="USER"),
     Option("all-proxy-passwd", TEXT, None, EACH, "http https ftp",
-        "Password for --all-proxy.", metavar="PASSWD", secret=True, accepted=_PROXIES),
+        "Password for --all-proxy.", metavar="PASSWD", secret=True),
     Option("show-files", BOOL, "false", NOWHERE, "basic metalink bittorrent",
         "List the files of a torrent or Metalink file and exit.", short="S",
         refused="BitTorrent and Metalink are not there yet"),

@@ -8,16 +8,17 @@ from __future__ import annotations
 import email.utils
 import re
 import typing
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from slasshy_rpc import clock
 from slasshy_rpc._engine import LENGTH, Channel
 from slasshy_rpc.errors import ErrorCode, Retry, SourceError
 from slasshy_rpc.net import address, auth, dial, http1
+from slasshy_rpc.net import proxy as proxy_
 from slasshy_rpc.net.address import Target
 from slasshy_rpc.net.head import ResponseHead
 from slasshy_rpc.net.pool import Pool
+from slasshy_rpc.net.proxy import Proxies, Proxy
 from slasshy_rpc.net.tls import TlsSettings
 from slasshy_rpc.plan import naming
 from slasshy_rpc.plan.sources import Source
@@ -41,6 +42,9 @@ _LATER = frozenset({408, 425, 429})
 #: its name, and what sounds like a credential.
 _PRIVATE = re.compile(r"(host|cookie)\s*:|[^:]*(auth|token|secret|session|key)[^:]*:", re.IGNORECASE)
 
+#: Headers a user may set that are for a proxy alone (RFC 9110 section 11.7.2).
+_FOR_PROXY = re.compile(r"proxy-", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class HttpRules:
@@ -58,6 +62,7 @@ class HttpRules:
     only_when_asked: bool = False
     no_cache: bool = False
     keep_alive: bool = True
+    proxies: Proxies = field(default_factory=Proxies)
     receive_buffer: int = 0
     disable_ipv6: bool = False
     default_utf8: bool = False
@@ -125,11 +130,12 @@ class HttpOpener:
         self, target: Target, home: Target, span: tuple[int, int | None] | None, authorized: bool
     ) -> tuple[Channel, ResponseHead]:
         """One request over an idle connection if there is a good one, else over a new one."""
-        head = self._head(target, home, span, authorized)
+        proxy = self._rules.proxies.choose(target)
+        head = self._head(target, home, span, authorized, proxy)
         idle = self._pool.take(self._key(target))
         if idle is not None:
             try:
-                return idle, await http1.request(idle, head, timeout=self._rules.timeout)
+                return idle, await self._request(idle, head, proxy)
             except SourceError as error:
                 idle.close()
                 # The server may have closed it while the request was under way: that says nothing about the server.
@@ -145,25 +151,46 @@ class HttpOpener:
             disable_ipv6=self._rules.disable_ipv6,
             receive_buffer=self._rules.receive_buffer,
             names=self._names,
+            proxy=proxy,
         )
         try:
-            return channel, await http1.request(channel, head, timeout=self._rules.timeout)
+            return channel, await self._request(channel, head, proxy)
         except BaseException:
             channel.close()
             raise
 
-    def _head(self, target: Target, home: Target, span: tuple[int, int | None] | None, authorized: bool) -> bytes:
+    async def _request(self, channel: Channel, head: bytes, proxy: Proxy | None) -> ResponseHead:
+        """One exchange; where a proxy answers, failures and its own refusal are told as the proxy's."""
+        if proxy is None or not proxy.answers:
+            return await http1.request(channel, head, timeout=self._rules.timeout)
+        try:
+            answer = await http1.request(channel, head, timeout=self._rules.timeout)
+        except SourceError as error:
+            raise proxy_.blamed(error, proxy) from error.__cause__
+        if answer.status == 407:
+            raise proxy_.unauthorised(proxy, str(status_error(answer)), ErrorCode.BAD_RESPONSE)
+        return answer
+
+    def _head(
+        self,
+        target: Target,
+        home: Target,
+        span: tuple[int, int | None] | None,
+        authorized: bool,
+        proxy: Proxy | None,
+    ) -> bytes:
         rules = self._rules
         at_home = target.origin == home.origin
-        extra: Sequence[str] = rules.headers
-        if not at_home:
-            extra = [line for line in extra if not _PRIVATE.match(line)]
+        asked = proxy if proxy is not None and proxy.answers else None
+        extra = [line for line in rules.headers if _goes_along(line, at_home, asked is not None)]
         return http1.build_head(
             target,
             user_agent=rules.user_agent or None,
             no_cache=rules.no_cache,
             close=not rules.keep_alive,
             byte_range=span,
+            to_proxy=asked is not None,
+            proxy_authorization=asked.authorization if asked is not None else None,
             authorization=self._authorization(target, home) if authorized else None,
             referer=(home.url if rules.referer == "*" else rules.referer) or None,
             cookie=self._cookies.header_for(target) or None,
@@ -230,7 +257,15 @@ class HttpOpener:
         await self.put_back(Arrival(facts, channel, 0, None, http1.keep_alive(head)))
 
     def _key(self, target: Target) -> tuple[object, ...]:
-        return (target.origin, self._rules.tls if target.scheme == "https" else None, self._rules.receive_buffer)
+        proxy, buffer = self._rules.proxies.choose(target), self._rules.receive_buffer
+        if proxy is not None and proxy.answers:
+            return (proxy, buffer)  # for every origin
+        return (target.origin, proxy, self._rules.tls if target.scheme == "https" else None, buffer)
+
+
+def _goes_along(line: str, at_home: bool, to_proxy: bool) -> bool:
+    """Whether a header of the user is for whom this request goes to."""
+    return to_proxy if _FOR_PROXY.match(line) else at_home or not _PRIVATE.match(line)
 
 
 def _accepts_ranges(head: ResponseHead) -> bool | None:

@@ -205,6 +205,16 @@ class LocalFile:
         """Whether every byte was there when the file was opened."""
         return self.length is not None and self.done == (((0, self.length),) if self.length else ())
 
+    @property
+    def blank(self) -> bool:
+        """Whether nothing that was there before is kept."""
+        return self.action in (existing.Action.FRESH, existing.Action.TRUNCATE)
+
+    def write(self, body: bytes) -> None:
+        """Put the beginning of the file there, or all of it. Raises DiskError."""
+        layout.write(self.fd, body, self.path)
+        self.done = ((0, len(body)),)
+
     def save(self, solid: Iterable[Range], upload_length: int = 0) -> None:
         """Write the control file: ``solid`` ranges are in the file. Data first, then what claims it. DiskError.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from slasshy_rpc.plan.ranges import Ranges
 from slasshy_rpc.plan.record import Cadence
 from slasshy_rpc.plan.segments import SegmentMap
 from slasshy_rpc.plan.sources import Source
+from slasshy_rpc.protocols.atonce import AtOnce
 from slasshy_rpc.protocols.base import Outcome, Workplace
 from slasshy_rpc.protocols.crew import Crew, Limits
 from slasshy_rpc.protocols.inspection import NO_URI, Inspection
@@ -79,7 +81,9 @@ class SegmentedJob:
         self._crew = Crew(self._opener, receiver, sources, plan.limits, self._pace, place.pace)
         self._inspection = Inspection(self._opener, sources, plan.limits, plan.not_found_limit)
         self._stream = Stream(self._inspection, receiver, sources, plan.limits, self._pace, self._crew.speed)
+        self._at_once = AtOnce()
         self._file: LocalFile | None = None
+        self._wished = "", ""  # a name and its path
         self._begun = place.claims.path_of(place.gid)  # what an earlier Job of this Download was writing
         self._path = self._begun or (self._wish(plan.out) if plan.out else "")
         self._length: int | None = None
@@ -119,7 +123,7 @@ class SegmentedJob:
         piece = self._file.piece_length if self._file else self._plan.file.piece_length
         look = Look(
             length,
-            received or self._stream.received,
+            received or self._stream.received or self._at_once.received,
             int(self._crew.speed.rate()),
             connected or sum(source.connections for source in self._sources),
             piece,
@@ -176,11 +180,19 @@ class SegmentedJob:
             arrival.channel.close()
             self._crew.ledger = SegmentMap(facts.length or 0, [(0, facts.length or 0)])
             return
+        spare: Arrival | None = arrival
         try:
+            body = await self._take(arrival, source)
+            if len(body) == facts.length:
+                await self._opener.put_back(arrival)
+                spare = None
             self._path = self._begun or self._wish(self._plan.out or facts.name)
-            file = await self._prepare(facts)
+            file = await self._prepare(facts, body)
+            if self._at_once.stopped:
+                raise asyncio.CancelledError
         except BaseException as error:
-            arrival.channel.close()
+            if spare is not None:
+                spare.channel.close()
             if isinstance(error, DiskError) and error.code not in _NO_PLACE:
                 self._crew.ledger = SegmentMap(facts.length or 0)  # aria2 shows a map from here on
             raise
@@ -189,12 +201,15 @@ class SegmentedJob:
             await self._finish(file, facts, self._length)
             return
         ledger = SegmentMap(facts.length, file.done)
-        self._had = ledger.done.total
-        self._resumed = self._had > 0
+        if file.finished:  # at once
+            self._crew.ledger = ledger
+            return
+        self._resumed = ledger.done.total > 0 and not file.blank
+        self._had = ledger.done.total if self._resumed else 0
         if file.action is Action.VERIFY and not await self._matches(file, facts.length):
             await self._off_loop(file.empty)
             ledger = SegmentMap(facts.length)
-        await self._fetch(ledger, file, arrival, source)
+        await self._fetch(ledger, file, spare, facts, source)
         if self._plan.checksum and file.action is not Action.VERIFY and not await self._matches(file, facts.length):
             self._crew.ledger = SegmentMap(facts.length)
             text = f"{file.path} does not have the {self._plan.checksum[0]} digest that was given."
@@ -207,7 +222,8 @@ class SegmentedJob:
         If a file that can be continued lies where the name points, the first missing bytes are asked for at once.
         """
         guess = self._path or self._guess()
-        gap = await self._off_loop(foresee, guess, self._plan.file) if guess else None
+        there = guess and layout.taken(guess)  # a quick look, and most need no more
+        gap = await self._off_loop(foresee, guess, self._plan.file) if there else None
         if gap is not None:
             start, end = gap
             part = max(self._plan.limits.min_split_size, (end - start) // self._plan.limits.connections)
@@ -215,8 +231,21 @@ class SegmentedJob:
                 return await self._inspection.first(start, min(start + part, end) if end else None)
         return await self._inspection.first(0, None)
 
-    async def _prepare(self, facts: Facts) -> LocalFile:
-        """Take the path and open the file there; a Job that is cancelled meanwhile has it to suspend."""
+    async def _take(self, arrival: Arrival, source: Source) -> bytes:
+        """A body that is small and not to be slowed down, or its beginning."""
+        if self._pace.rate or (self.place.pace is not None and self.place.pace.rate):
+            return b""
+        source.join()
+        try:
+            return await self._at_once.take(arrival, self._plan.limits.timeout)
+        finally:
+            source.leave()
+
+    async def _prepare(self, facts: Facts, body: bytes) -> LocalFile:
+        """Take the path, open the file there and write ``body``, what has come of it; all of it may end it.
+
+        A Job that is cancelled meanwhile has it to suspend.
+        """
         place, path = self.place, self._path
 
         def prepare() -> LocalFile:
@@ -231,31 +260,36 @@ class SegmentedJob:
                 gid=place.gid,
                 cancelled=lambda: self._cancelled,
             )
+            if file.blank and body:
+                file.write(body)
+            if file.blank and len(body) == facts.length and self._plan.checksum is None:
+                file.finish(facts.length, _stamp(facts.last_modified))
             return file
 
-        file = await self._off_loop(prepare)
+        file = await self._outdo(prepare)
         self._path = self._begun = file.path
         return file
 
-    async def _fetch(self, ledger: SegmentMap, file: LocalFile, arrival: Arrival, source: Source) -> None:
+    async def _fetch(
+        self, ledger: SegmentMap, file: LocalFile, first: Arrival | None, facts: Facts, source: Source
+    ) -> None:
         """Let the crew bring what is missing, and keep the control file young."""
-        first: Arrival | None = arrival
         # It may have been withdrawn while the file was made ready.
-        needed = not source.withdrawn and not ledger.complete and ledger.adjacent(arrival.position)
-        if not needed:
-            await self._opener.put_back(arrival)
+        needed = not source.withdrawn and not ledger.complete and first is not None and ledger.adjacent(first.position)
+        if not needed and first is not None:
+            await self._opener.put_back(first)
             first = None
         if ledger.complete:
             self._crew.ledger = ledger
             return
-        if first is None and not source.withdrawn and arrival.facts.ranges is False:
+        if first is None and not source.withdrawn and facts.ranges is False:
             error = RangeRefused("The server has no ranges: what is there cannot be continued.", ledger.length)
             error.terse = NO_URI
             raise error
         over = asyncio.Event()
         saving = asyncio.create_task(self._keep_records(file, over))
         try:
-            await self._crew.work(ledger, file.fd, file.path, file.live, first, arrival.facts, source)
+            await self._crew.work(ledger, file.fd, file.path, file.live, first, facts, source)
         except SourceError as error:
             error.terse = NO_URI  # aria2 gives the code of the last one, but once there is a file no text
             raise
@@ -307,14 +341,7 @@ class SegmentedJob:
         return found == expected.lower()
 
     async def _finish(self, file: LocalFile, facts: Facts, length: int) -> None:
-        try:
-            await self._off_loop(file.finish, length, _stamp(facts.last_modified))
-        except asyncio.CancelledError:
-            if not file.finished:
-                raise
-            # Told to stop a moment too late: the file is there, and its records are gone.
-            if (task := asyncio.current_task()) is not None:
-                task.uncancel()
+        await self._outdo(file.finish, length, _stamp(facts.last_modified))
         self._crew.ledger = SegmentMap(length, [(0, length)])
 
     def _starts(self, error: DownloadError) -> int:
@@ -348,7 +375,10 @@ class SegmentedJob:
 
     def _wish(self, name: str) -> str:
         plan = self._plan
-        return layout.resolve(plan.directory, name, trusted=plan.trusted and name == plan.out, compat=plan.compat)
+        if name != self._wished[0]:
+            trusted = plan.trusted and name == plan.out
+            self._wished = name, layout.resolve(plan.directory, name, trusted=trusted, compat=plan.compat)
+        return self._wished[1]
 
     def _shown_path(self) -> str:
         """The path below ``dir`` as it was written, with as many slashes at its end and one more, as aria2 shows it."""
@@ -363,15 +393,36 @@ class SegmentedJob:
         except DownloadError:
             return ""
 
+    async def _outdo(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run a blocking step that may finish the file; told to stop a moment too late, we have not been."""
+        task = _threaded(step, *args, **kwargs)
+        try:
+            await self._until(task)
+        except asyncio.CancelledError:
+            if self._file is None or not self._file.finished:
+                raise
+            if (current := asyncio.current_task()) is not None:
+                current.uncancel()
+        return task.result()
+
     async def _off_loop(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a blocking step in a thread, to its end even when the Job is cancelled meanwhile."""
-        task = asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs))
+        task = _threaded(step, *args, **kwargs)
+        await self._until(task)
+        return task.result()
+
+    async def _until(self, task: asyncio.Future[Any]) -> None:
         try:
-            return await asyncio.shield(task)
+            await asyncio.shield(task)
         except asyncio.CancelledError:
             self._cancelled = True
             await _outlast(task)
             raise
+
+
+def _threaded(step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> asyncio.Future[_T]:
+    """Run a step that may block beside the loop."""
+    return asyncio.get_running_loop().run_in_executor(None, functools.partial(step, *args, **kwargs))
 
 
 async def _outlast(task: asyncio.Future[Any]) -> None:

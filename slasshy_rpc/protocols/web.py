@@ -15,6 +15,7 @@ from slasshy_rpc.net import auth
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.net.dial import Names
 from slasshy_rpc.net.pool import Pool
+from slasshy_rpc.net.proxy import Given, Proxies
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.net.tls import TlsSettings
 from slasshy_rpc.options.kinds import home
@@ -40,6 +41,8 @@ class Web:
         self._cookies = cookies
         self._pool = Pool()
         self._names = Names()
+        self._latest: tuple[OptionSet, bool, Path | None] | None = None
+        self._meaning: tuple[Plan, HttpRules]
 
     def claims(self, request: Request) -> bool:
         """See ``Protocol.claims``."""
@@ -48,10 +51,20 @@ class Web:
     def job(self, request: Request, place: Workplace) -> SegmentedJob:
         """See ``Protocol.job``."""
         options = request.options
+        wanted, rules = self._understood(request, place.live_dir)
+        opener = HttpOpener(rules, self._pool, self._names, self._cookies)
         sources = [Source.of(uri, place.lines) for uri in place.lines.order(request.uris)]
         if not request.trusted:
             place = replace(place, claims=place.claims.fenced(options.text("dir") or ".", home() or "/"))
-        return SegmentedJob(sources, plan(request, place.live_dir), place, self.opener(options), self._receiver)
+        return SegmentedJob(sources, wanted, place, opener, self._receiver)
+
+    def _understood(self, request: Request, live_dir: Path | None) -> tuple[Plan, HttpRules]:
+        """What the options of ``request`` mean. Thousands of one list, or of one caller, have the same."""
+        asked = request.options, request.trusted, live_dir
+        if self._latest != asked:
+            self._meaning = plan(request, live_dir), http_rules(request.options)
+            self._latest = asked
+        return self._meaning
 
     def opener(self, options: OptionSet) -> HttpOpener:
         """What opens the Sources of a download with these options."""
@@ -147,10 +160,27 @@ def http_rules(options: OptionSet) -> HttpRules:
         only_when_asked=options.flag("http-auth-challenge"),
         no_cache=options.flag("http-no-cache"),
         keep_alive=options.flag("enable-http-keep-alive"),
+        proxies=proxies(options),
         receive_buffer=options.integer("socket-recv-buffer-size"),
         disable_ipv6=options.flag("disable-ipv6"),
         default_utf8=options.flag("content-disposition-default-utf8"),
         compat=options.flag("compat"),
+    )
+
+
+def proxies(options: OptionSet) -> Proxies:
+    """Which servers are asked through which proxy."""
+    http, https, every = (
+        Given(options.text(name) or "", options.text(f"{name}-user"), options.text(f"{name}-passwd"))
+        for name in ("http-proxy", "https-proxy", "all-proxy")
+    )
+    return Proxies(
+        http=http,
+        https=https,
+        all=every,
+        none_for=options.lines("no-proxy"),
+        tunnel=options.text("proxy-method") == "tunnel",
+        agent=options.text("user-agent") or "",
     )
 
 

@@ -62,10 +62,6 @@ TABLE: tuple[Allowed, ...] = (
         theirs=ABSENT,
     ),
     Allowed(
-        "A proxy is refused as long as there are none: nothing is sent past a proxy that was asked for.",
-        tuple(f"options/in */{name}-proxy *" for name in ("all", "http", "https", "ftp")),
-    ),
-    Allowed(
         "A redirect to a scheme that nobody here can serve is an error that says so; aria2 goes there.",
         ("ends/no answer/redirect to ftp, tellStatus: result.errorMessage",),
     ),
@@ -123,6 +119,37 @@ TABLE: tuple[Allowed, ...] = (
             "looks/unknown length/complete, *[0].path",
             "looks/unknown length/complete, files: u.*",
         ),
+    ),
+    # ---- through proxies
+    Allowed(
+        "A proxy may be `socks5://`, `socks5h://`, `socks4://` or `socks4a://`, and its scheme may be in capitals.",
+        ("options/in */*-proxy 'socks5://127.0.0.1:1080'*", "options/in */*-proxy 'HTTP://127.0.0.1'*"),
+    ),
+    Allowed(
+        "A proxy is told the URL without a user and without the scheme's own port.",
+        (
+            "proxies/who is asked, and how/a user in the URI, proxy 0: [0].line",
+            "proxies/who is asked, and how/a name with the port, proxy 0: [0].line",
+        ),
+    ),
+    Allowed(
+        "In `no-proxy` case does not matter, and `*` is every host.",
+        (
+            "proxies/who is asked, and how/no proxy for 'FAR.example', *",
+            "proxies/who is asked, and how/no proxy for '*', *",
+        ),
+    ),
+    Allowed(
+        "Headers of the user that begin with `Proxy-` go to a proxy that is asked for a URL, and never to a server.",
+        ("proxies/who is asked, and how/tunnel, headers of mine, origin: [0][1]",),
+        theirs="y",
+        ours="None",
+    ),
+    Allowed(
+        "A proxy that refuses CONNECT for good (4xx but 408, 425, 429) is not asked again.",
+        ("proxies/asked how often/tunnel 40?, requests: ",),
+        theirs="3",
+        ours="1",
     ),
     # ---- another version
     Allowed(

@@ -24,6 +24,7 @@ FLOORS = {
     "ends": 2_500,
     "frames": 1_200,
     "sessions": 2_500,
+    "proxies": 1_200,
 }
 FLOOR = 38_000
 #: Differences in the message of a failed test.

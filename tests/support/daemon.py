@@ -23,9 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.support.process import GLANCE, PATIENCE, free_port
-
-_NO_PROXY = {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"}
+from tests.support.process import GLANCE, PATIENCE, free_port, without_proxies
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +55,11 @@ class Daemon:
         self.port = free_port()
         for path in (self.files, self.home):
             path.mkdir(parents=True, exist_ok=True)
-        environment = {name: value for name, value in os.environ.items() if name.lower() not in _NO_PROXY}
         with (folder / "said").open("ab") as said:
             self._process = subprocess.Popen(
                 [*command, "--no-conf", "--enable-rpc", f"--rpc-listen-port={self.port}", *options],
                 cwd=self.files,
-                env={**environment, "HOME": str(self.home), "PYTHONUNBUFFERED": "1"},
+                env={**without_proxies(), "HOME": str(self.home), "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,

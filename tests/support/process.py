@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,6 +27,8 @@ PATIENCE = 30.0
 #: How often RPC is asked whether something has come true (seconds).
 GLANCE = 0.02
 
+_NOTHING: Mapping[str, str] = {}
+
 
 class Refused(Exception):
     """An RPC call that was answered with an error."""
@@ -35,18 +37,18 @@ class Refused(Exception):
 class Command:
     """``slasshy-rpc`` with ``arguments``; ended at the end of the with block, whatever happened.
 
-    ``prefix`` is put before the command, for namespaces and limits. Without a user's conf file, and at most 30 s
-    for anything that is awaited.
+    ``prefix`` is put before the command, for namespaces and limits. Without a user's conf file and proxies, unless
+    ``environment`` has some, and at most 30 s for anything that is awaited.
     """
 
-    def __init__(self, *arguments: str, prefix: Sequence[str] = ()) -> None:
+    def __init__(self, *arguments: str, prefix: Sequence[str] = (), environment: Mapping[str, str] = _NOTHING) -> None:
         self.lines: list[str] = []
         self._said = threading.Condition()
         self._silent = False  # its output has ended
         self._process = subprocess.Popen(
             [*prefix, sys.executable, "-m", "slasshy_rpc", "--no-conf", *arguments],
             cwd=ROOT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**without_proxies(), "PYTHONUNBUFFERED": "1", **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -125,9 +127,9 @@ class Command:
 class Server(Command):
     """The command as a server on a free port; use ``call`` once ``ready``."""
 
-    def __init__(self, *arguments: str, prefix: Sequence[str] = ()) -> None:
+    def __init__(self, *arguments: str, prefix: Sequence[str] = (), environment: Mapping[str, str] = _NOTHING) -> None:
         self.port = free_port()
-        super().__init__(f"--rpc-listen-port={self.port}", *arguments, prefix=prefix)
+        super().__init__(f"--rpc-listen-port={self.port}", *arguments, prefix=prefix, environment=environment)
 
     def __enter__(self) -> Self:
         try:
@@ -184,11 +186,16 @@ class Server(Command):
         return status
 
 
-def run(*arguments: str, prefix: Sequence[str] = ()) -> tuple[int, str]:
+def run(*arguments: str, prefix: Sequence[str] = (), environment: Mapping[str, str] = _NOTHING) -> tuple[int, str]:
     """Run the command to its end: exit code and what it printed."""
-    with Command(*arguments, prefix=prefix) as command:
+    with Command(*arguments, prefix=prefix, environment=environment) as command:
         code = command.wait()
         return code, command.said
+
+
+def without_proxies() -> dict[str, str]:
+    """This process's environment without proxies, which would lead tests astray."""
+    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
 
 def free_port() -> int:

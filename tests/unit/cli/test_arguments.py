@@ -23,7 +23,7 @@ URL = "http://127.0.0.1/f"
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No conf file and no proxy of the machine reaches a test."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("XDG_CONFIG_HOME", "http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+    for name in ("XDG_CONFIG_HOME", "http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -212,17 +212,29 @@ def test_an_input_file_in_our_conf_file_feeds_the_server(own_home: Path) -> None
     assert (invocation.mode, invocation.input_file) == (Mode.SERVER, "/s")
 
 
-def test_proxies_of_the_environment_are_not_passed_over_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    monkeypatch.setenv("no_proxy", "localhost")
-    invocation = ours(URL)
-    assert [warning.partition(" ")[0] for warning in invocation.warnings] == ["https_proxy"]
-    assert invocation.options.text("https-proxy") is None
-    assert invocation.options.given("no-proxy") is Layer.ENVIRONMENT
-    monkeypatch.setenv("no_proxy", "*")
-    assert not ours(URL).warnings
-    with pytest.raises(OptionError, match="proxies are not there yet"):
-        ours("--all-proxy=h:1", URL)
+def test_proxies_come_from_the_environment_too(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    conf = own_home / "c.conf"
+    conf.write_text("http-proxy=conf:1\nall-proxy=conf:2\n")
+    for name, value in {
+        "http_proxy": "env:1",
+        "ftp_proxy": "u:p@env",
+        "no_proxy": " a , .b ",
+        "HTTPS_PROXY": "x",
+    }.items():
+        monkeypatch.setenv(name, value)
+    options = aria2(f"--conf-path={conf}", URL).options
+    shown = [options.text(f"{name}-proxy") for name in ("http", "https", "ftp", "all", "no")]
+    assert shown == ["http://env:1/", None, "http://u:p@env/", "http://conf:2/", " a , .b "]
+    assert options.lines("no-proxy") == ("a", ".b")
+    assert options.given("http-proxy") is Layer.ENVIRONMENT
+    assert aria2("--http-proxy=", URL).options.text("http-proxy") == ""
+
+
+def test_a_bad_proxy_in_the_environment_is_told_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "u:s3cret@x:y:z")
+    invocation = aria2(URL)
+    assert invocation.warnings == ("http_proxy of the environment is not used: unrecognized proxy format",)
+    assert invocation.options.text("http-proxy") is None
 
 
 def test_options_without_effect_are_told_outside_compat() -> None:

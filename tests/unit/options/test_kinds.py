@@ -79,28 +79,6 @@ def test_leading_zeros_do_not_count(name: str, raw: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "shown"),
-    [
-        ("u:p@h", "http://u:p@h/"),
-        ("ftp://foo", "http://foo:21/"),
-        ("https://foo", "http://foo:443/"),
-        ("https://a:b@c:80/path", "http://a:b@c/path"),
-        ("ftp://foo:1/?q", "http://foo:1/?q"),
-        ("[::1]:80", "http://[::1]/"),
-        ("http://us%40r:p%3Ap@h:3", "http://us%40r:p%3Ap@h:3/"),
-    ],
-)
-def test_proxies_are_rewritten(raw: str, shown: str) -> None:
-    assert TABLE["http-proxy"].kind.parse("http-proxy", raw) == shown
-
-
-@pytest.mark.parametrize("raw", ["foo:99999", "socks5://a:1", "http://", "foo:0", "foo:x"])
-def test_proxies_that_are_none(raw: str) -> None:
-    with pytest.raises(OptionError, match="unrecognized proxy format"):
-        TABLE["http-proxy"].kind.parse("http-proxy", raw)
-
-
-@pytest.mark.parametrize(
     ("name", "raw", "reason"),
     [
         ("split", "0", "split must be greater than or equal to 1."),

@@ -198,15 +198,17 @@ def test_refused_options_are_errors_only_when_they_ask_for_something(name: str) 
             parse_value(option, "", compat=False)
 
 
-def test_an_empty_proxy_is_no_proxy() -> None:
-    assert check_rpc({"all-proxy": ""}, Scope.NEW) == {"all-proxy": ""}
-    with pytest.raises(OptionError, match="proxies are not there yet"):
-        check_rpc({"all-proxy": "http://u:p@h:1"}, Scope.NEW)
-
-
 def test_secrets_are_flagged_and_stay_out_of_repr() -> None:
     flagged = {option.name for option in TABLE.values() if option.secret}
-    assert {"rpc-secret", "http-passwd", "ftp-passwd", "header", "all-proxy", "rpc-passwd"} <= flagged
+    assert {
+        "rpc-secret",
+        "http-passwd",
+        "ftp-passwd",
+        "header",
+        "all-proxy",
+        "all-proxy-passwd",
+        "rpc-passwd",
+    } <= flagged
     assert "no-proxy" not in flagged
     assert "hidden" not in repr(defaults(compat=False).derive({"http-passwd": "hidden"}, Layer.OWN))
 

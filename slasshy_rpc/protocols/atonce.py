@@ -1,0 +1,75 @@
+"""A small body that comes at once: taken into memory, so that its file is made, written and finished in one step.
+
+Owns: how much is taken, and for how long. Never: the file. What is left after that goes the way of all bodies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from slasshy_rpc._engine import LENGTH, TlsError
+from slasshy_rpc.net.ready import ready
+from slasshy_rpc.protocols.opener import Arrival
+
+#: Bodies up to this size are taken into memory, and as much of all of them together (bytes).
+MOST = 1 << 20
+MOST_TOGETHER = 32 << 20
+#: Seconds that one has to come.
+PATIENCE = 1.0
+#: Bytes asked of a socket at a time.
+_READ = 256 << 10
+
+
+class AtOnce:
+    """What one download takes into memory; ``received`` bytes of it have come.
+
+    ``stopped``: it was cancelled meanwhile. What had come goes into the file first.
+    """
+
+    _together = 0
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.stopped = False
+
+    async def take(self, arrival: Arrival, timeout: float) -> bytes:
+        """The body of ``arrival``, which begins with the file; or its beginning, if the rest is not there in time.
+
+        Nothing of a body that is not small, or would be too much beside others. A connection that breaks, or that
+        ``timeout`` seconds are too long for, ends it early; whoever reads on will see why.
+        """
+        self.received, length = 0, arrival.facts.length
+        if length is None or not 0 < length <= MOST or arrival.start or arrival.end != length:
+            return b""
+        if AtOnce._together + length > MOST_TOGETHER:
+            return b""
+        AtOnce._together += length
+        try:
+            return await self._read(arrival, length, min(timeout, PATIENCE))
+        finally:
+            AtOnce._together -= length
+
+    async def _read(self, arrival: Arrival, left: int, patience: float) -> bytes:
+        channel, chunks = arrival.channel, []
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience
+        arrival.fresh = False
+        try:
+            while left:
+                data = channel.recv(min(left, _READ))
+                if data is None:
+                    await ready(channel, deadline - loop.time())
+                    continue
+                if not data:
+                    break
+                left -= len(data)
+                self.received += len(data)
+                chunks.append(data)
+        except (OSError, TlsError):  # TimeoutError is one
+            pass
+        except asyncio.CancelledError:
+            self.stopped = True
+        with contextlib.suppress(RuntimeError):  # less of what the peer sent was asked for: nobody will use it again
+            channel.begin_body(LENGTH, left)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -1,0 +1,125 @@
+"""Small bodies: taken into memory and written in one step, or as any other body when they do not come at once."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from slasshy_rpc.errors import ErrorCode
+from slasshy_rpc.protocols import atonce
+from tests.support.behaviour import Behaviour, first
+from tests.support.fake_protocol import until
+from tests.support.fetcher import Fetcher
+from tests.support.origin import Origin
+
+KIB = 1 << 10
+LENGTH = 300 * KIB
+
+
+@pytest.fixture
+def _never(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing may be taken into memory."""
+
+    async def fail(*_: object) -> bytes:
+        raise AssertionError("a body was taken into memory")
+
+    monkeypatch.setattr(atonce.AtOnce, "_read", fail)
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_file())
+
+
+@pytest.mark.parametrize("length", [0, 1, LENGTH, atonce.MOST])
+async def test_in_one_step(fetcher: Fetcher, origin: Origin, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetcher._receiver, "start", None)  # no use of the engine
+    for name in ("/a.bin", "/b.bin"):
+        url = origin.serve(name, length=length)
+        done = await fetcher.fetch(url)
+        assert done.error is None
+        assert done.path.read_bytes() == origin.content(name).whole()
+        assert done.snapshot.completed_length == done.snapshot.total_length == length
+    assert left(fetcher.folder) == ["a.bin", "b.bin"]
+    assert [seen.connection for seen in origin.requests()] == [1, 1]
+
+
+async def test_what_stands_still_goes_on_as_any_other(
+    fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atonce, "PATIENCE", 0.05)
+    url = origin.serve("/a.bin", length=LENGTH, behaviour=Behaviour(hold_at=100 * KIB))
+    job = fetcher.job(url, split="1")
+    task = asyncio.create_task(job.run())
+    await until(lambda: (fetcher.folder / "a.bin").exists() and job.snapshot().completed_length == 100 * KIB)
+    origin.release("/a.bin")
+    await task
+    assert (fetcher.folder / "a.bin").read_bytes() == origin.content("/a.bin").whole()
+    assert len(origin.requests()) == 1
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+async def test_what_breaks_off_is_continued(fetcher: Fetcher, origin: Origin, how: str) -> None:
+    broken = Behaviour(fail_after=100 * KIB, fail_how="close" if how == "close" else "reset")
+    url = origin.serve("/a.bin", length=LENGTH, behaviour=first(1, broken))
+    done = await fetcher.fetch(url, split="1")
+    assert done.error is None
+    assert done.path.read_bytes() == origin.content("/a.bin").whole()
+    if how == "close":  # a reset may overtake what was sent before it
+        assert [seen.range for seen in origin.requests()] == [None, (100 * KIB, LENGTH - 1)]
+
+
+async def test_what_is_there_stays(fetcher: Fetcher, origin: Origin) -> None:
+    fetcher.folder.mkdir()
+    (fetcher.folder / "a.bin").write_bytes(b"somebody's")
+    done = await fetcher.fetch(origin.serve("/a.bin", length=LENGTH), **{"continue": "false"})
+    assert done.path == fetcher.folder / "a.1.bin"
+    assert done.path.read_bytes() == origin.content("/a.bin").whole()
+    assert (fetcher.folder / "a.bin").read_bytes() == b"somebody's"
+
+
+async def test_a_whole_file_is_not_touched(fetcher: Fetcher, origin: Origin) -> None:
+    """The body came although it was not needed; the connection is good for the next."""
+    url = origin.serve("/a.bin", length=LENGTH)
+    fetcher.folder.mkdir()
+    path = fetcher.folder / "a.bin"
+    path.write_bytes(bytes(LENGTH))
+    done = await fetcher.fetch(url, **{"continue": "true"})
+    assert done.error is None
+    assert path.read_bytes() == bytes(LENGTH)
+
+
+@pytest.mark.parametrize("right", [True, False])
+async def test_a_digest(fetcher: Fetcher, origin: Origin, right: bool) -> None:
+    url = origin.serve("/a.bin", length=LENGTH)
+    digest = origin.content("/a.bin").sha256() if right else "0" * 64
+    done = await fetcher.fetch(url, checksum=f"sha-256={digest}")
+    assert done.error is None if right else done.error is not None and done.error.code == ErrorCode.CHECKSUM
+    assert len(origin.requests()) == 1
+
+
+@pytest.mark.usefixtures("_never")
+async def test_a_speed_limit_holds(fetcher: Fetcher, origin: Origin) -> None:
+    done = await fetcher.fetch(origin.serve("/a.bin", length=LENGTH), max_download_limit="10000000")
+    assert done.error is None
+
+
+@pytest.mark.usefixtures("_never")
+async def test_not_too_much_together(fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(atonce, "MOST_TOGETHER", LENGTH - 1)
+    done = await fetcher.fetch(origin.serve("/a.bin", length=LENGTH))
+    assert done.error is None
+    assert done.path.read_bytes() == origin.content("/a.bin").whole()
+
+
+async def test_a_full_disk(fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    done = await fetcher.fetch(origin.serve("/a.bin", length=LENGTH))
+    assert done.error is not None
+    assert done.error.code == ErrorCode.DISK_FULL
