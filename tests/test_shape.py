@@ -196,7 +196,23 @@ def test_the_man_page_is_one() -> None:
     text = page.read_text()
     assert text.isascii()
     macros = {line.split()[0] for line in text.splitlines() if line.startswith((".", "'"))}
-    assert macros <= {".TH", ".SH", ".SS", ".TP", ".IP", ".PP", ".RS", ".RE", ".B", ".BR", ".I", ".IR", ".br"}
+    assert macros <= {
+        ".TH",
+        ".SH",
+        ".SS",
+        ".TP",
+        ".IP",
+        ".PP",
+        ".RS",
+        ".RE",
+        ".B",
+        ".BR",
+        ".I",
+        ".IR",
+        ".br",
+        ".nh",
+        ".ad",
+    }
     assert not re.search(r"(?<!\\)-[-a-z]", text), "a hyphen that becomes another character"
     if groff := shutil.which("groff"):
         command = [groff, "-ww", "-man", "-Tutf8", str(page)]

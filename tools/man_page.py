@@ -28,11 +28,16 @@ _CODES = (
     (32, "The file does not have the digest that was given."),
 )
 
+#: Where a line may end though there is no blank.
+_BREAK = "\\:"
+
 
 def man_page() -> str:
     """docs/slasshy-rpc.1."""
     parts = [
         f'.TH SLASSHY\\-RPC 1 "" "slasshy\\-rpc {__version__}" "User Commands"',
+        ".nh",
+        ".ad l",  # some values are as long as a line
         ".SH NAME",
         "slasshy\\-rpc \\- a download server that speaks aria2's protocol",
         ".SH SYNOPSIS",
@@ -102,7 +107,7 @@ def _option(row: Option) -> list[str]:
     facts = []
     values = ", ".join(f"#{tag}" for tag in TAGS) if row.name == "help" else option_values(row)
     if values:
-        facts.append(f"Values: {_text(values)}.")
+        facts.append(f"Values: {_text(values).replace('|', '|' + _BREAK)}.")
     ours, theirs = default_cell(row, compat=False), default_cell(row, compat=True)
     if ours or theirs:
         other = "" if ours == theirs else f" (aria2c: {_text(theirs or 'none')})"

@@ -69,7 +69,7 @@ def offered(*words: str, cwd: Path | None = None) -> list[str]:
         (["--split", "1"], []),
         (["completion", "f"], ["fish"]),
         (["install-aria2c", "-"], ["--force"]),
-        (["--all-pro"], []),
+        (["--" + next(row.name for row in TABLE.values() if row.state is not State.LIVE)], []),
         (["http://127.0.0.1/", "ge"], []),
     ],
 )
