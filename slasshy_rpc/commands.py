@@ -5,6 +5,7 @@ Owns: which module does what. Never: what a command does, or imports for one tha
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -45,11 +46,13 @@ def _adopt(arguments: Sequence[str]) -> int:
     except DownloadError as error:
         sys.stderr.write(f"slasshy-rpc adopt: {error}\n")
         return int(error.code)
-    return _download(start)
+    folder, name = start.options.text("dir") or ".", str(start.single.get("out", ""))
+    words = shlex.join(["slasshy-rpc", "get", f"--dir={folder}", f"--out={name}"])
+    return _download(start, f"{words} URI goes on from there.")
 
 
-def _download(start: Invocation) -> int:
-    """One-shot downloads with get's view."""
+def _download(start: Invocation, *hint: str) -> int:
+    """One-shot downloads with get's view; ``hint`` as in ``stage``."""
     if start.text:
         sys.stdout.write(start.text)
         return 0
@@ -60,4 +63,4 @@ def _download(start: Invocation) -> int:
 
     # The view says how each ends, and what was said twice would be read twice; a log file has no view.
     logging.getLogger("slasshy_rpc.cli.announce").disabled = not start.options.text("log")
-    return run(start, stage(start))
+    return run(start, stage(start, *hint))

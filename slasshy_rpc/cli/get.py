@@ -69,13 +69,16 @@ def understand(arguments: Sequence[str]) -> Invocation:
     )
 
 
-def stage(start: Invocation) -> Callable[[Api], Show]:
-    """What fits to where standard output leads, made before anything is logged there."""
+def stage(start: Invocation, hint: str = "The same command goes on from there.") -> Callable[[Api], Show]:
+    """What fits to where standard output leads, made before anything is logged there.
+
+    ``hint`` says how to go on with what was interrupted.
+    """
     stream = sys.stderr if start.options.flag("stderr") else sys.stdout
     if start.options.flag("quiet"):
-        return lambda api: Show(api, io.StringIO())
+        return lambda api: Show(api, io.StringIO(), hint)
     if not stream.isatty() or os.environ.get("TERM", "") in ("", "dumb"):
-        return lambda api: Show(api, stream)
+        return lambda api: Show(api, stream, hint)
     from rich.console import Console
     from rich.file_proxy import FileProxy
 
@@ -83,15 +86,16 @@ def stage(start: Invocation) -> Callable[[Api], Show]:
     console = Console(file=stream, no_color=plain, highlight=False, markup=False, emoji=False)
     if sys.stdout.isatty():  # what is logged goes above the picture, not through it
         sys.stdout = FileProxy(console, sys.stdout)
-    return lambda api: Picture(api, stream, console)
+    return lambda api: Picture(api, stream, hint, console)
 
 
 class Show:
     """Lines: a few about the progress, one about every end."""
 
-    def __init__(self, api: Api, stream: TextIO) -> None:
+    def __init__(self, api: Api, stream: TextIO, hint: str) -> None:
         self._api = api
         self._stream = stream
+        self._hint = hint
         self._ended = 0
         self._begun: dict[str, float] = {}
         api.events().subscribe(self._heard)
@@ -111,7 +115,7 @@ class Show:
         for row in left:
             self.say(figures.ending(row, 0), good=False)
         if left or self._api.waiting():
-            self.say("The same command goes on from there.")
+            self.say(self._hint)
 
     def say(self, line: str, *, good: bool | None = None) -> None:
         """Print ``line``: about a good end, about a bad one, or about neither."""
@@ -138,10 +142,10 @@ class Show:
 class Picture(Show):
     """A terminal: for each running file a line of figures and a strip, and all of them together below."""
 
-    def __init__(self, api: Api, stream: TextIO, console: Console) -> None:
+    def __init__(self, api: Api, stream: TextIO, hint: str, console: Console) -> None:
         from rich.live import Live
 
-        super().__init__(api, stream)
+        super().__init__(api, stream, hint)
         self._console = console
         self._ascii = console.options.ascii_only
         self._colour = console.color_system is not None and not console.no_color

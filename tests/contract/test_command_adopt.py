@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.support.behaviour import Behaviour, after, first
 from tests.support.origin import Origin
 from tests.support.process import PATIENCE, ROOT
+from tests.support.terminal import Terminal
 
 MIB = 1 << 20
 WINDOW = 16 << 10
@@ -67,6 +69,27 @@ def test_partial_files_are_continued(
     assert min(later) >= size - 3 * WINDOW  # what was there was not fetched again
 
 
+def test_a_hole_in_the_middle(origin: Origin, url: str, state: str, tmp_path: Path) -> None:
+    """As Chromium leaves one where it has brought several parts at once."""
+    path = partial(origin, tmp_path / "f.crdownload", 5 * MIB)
+    with open(path, "r+b") as file:
+        file.seek(2 * MIB)
+        file.write(bytes(MIB))
+    code, said = adopt(path, url, state)
+    assert (code, "; 2.0 MiB of 6.0 MiB are there" in said) == (0, True), said
+    assert origin.content("/the-file.iso").difference(tmp_path / "f") is None
+
+
+def test_zeros_that_are_the_servers_count(origin: Origin, state: str, tmp_path: Path) -> None:
+    data = bytes(MIB) + b"x" * MIB + bytes(3 * MIB) + b"y" * MIB
+    url = origin.serve("/zeros", data=data)
+    path = tmp_path / "f"
+    path.write_bytes(data[: 4 * MIB])
+    code, said = adopt(path, url, state)
+    assert (code, "; 4.0 MiB of 6.0 MiB are there" in said) == (0, True), said
+    assert path.read_bytes() == data
+
+
 def test_it_compares_enough(origin: Origin, url: str, state: str, tmp_path: Path) -> None:
     path = partial(origin, tmp_path / "f.part", 4 * MIB)
     assert adopt(path, url, state)[0] == 0
@@ -86,6 +109,22 @@ def test_a_name_and_a_folder_of_the_users(origin: Origin, url: str, state: str, 
 def test_a_server_that_is_busy_for_a_moment(origin: Origin, state: str, tmp_path: Path) -> None:
     url = origin.serve("/the-file.iso", length=LENGTH, behaviour=first(1, Behaviour(status=503)))
     assert adopt(partial(origin, tmp_path / "f", 4 * MIB), url, state)[0] == 0
+
+
+def test_interrupted_it_is_a_download_as_any_other(origin: Origin, state: str, tmp_path: Path) -> None:
+    url = origin.serve("/the-file.iso", length=LENGTH, behaviour=after(8, Behaviour(hold_at=WINDOW)))
+    path = partial(origin, tmp_path / "it's.part", 4 * MIB)
+    command = (sys.executable, "-m", "slasshy_rpc", "adopt", str(path), url, state, "--no-conf", "-s2")
+    with Terminal(*command, columns=200) as terminal:
+        terminal.shows(r"it's +6\d%")
+        terminal.press("\x03")
+        assert terminal.wait() == 7
+        hint = terminal.shows(r"\n(slasshy-rpc get .*) URI goes on from there")[1]
+    origin.serve("/the-file.iso", length=LENGTH)
+    arguments = [*shlex.split(hint)[1:], url, state, "--no-conf"]
+    assert subprocess.run([sys.executable, "-m", "slasshy_rpc", *arguments], cwd=ROOT, timeout=PATIENCE).returncode == 0
+    assert os.listdir(tmp_path) == ["it's"]
+    assert origin.content("/the-file.iso").difference(tmp_path / "it's") is None
 
 
 def refused(path: Path, url: str, state: str, *more: str) -> str:

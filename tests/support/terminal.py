@@ -12,6 +12,7 @@ import re
 import select
 import struct
 import subprocess
+import sys
 import termios
 import time
 from types import TracebackType
@@ -20,6 +21,13 @@ from typing import Self
 from tests.support.process import PATIENCE, ROOT
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\r")
+
+#: Makes standard input the terminal that keys such as Ctrl-C come from, and becomes the command.
+_OWN_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 class Terminal:
@@ -30,14 +38,13 @@ class Terminal:
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         plain = {name: text for name, text in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
         self._process = subprocess.Popen(
-            command,
+            [sys.executable, "-c", _OWN_TERMINAL, *command],
             cwd=ROOT,
             stdin=inner,
             stdout=inner,
             stderr=inner,
             env={**plain, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **environment},
             start_new_session=True,
-            preexec_fn=_own_terminal,
         )
         os.close(inner)
         self._bytes = b""
@@ -88,7 +95,3 @@ class Terminal:
             data = b""
         self._bytes += data
         return bool(data)
-
-
-def _own_terminal() -> None:
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
