@@ -24,10 +24,12 @@ from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.values import Layer, OptionSet
 from slasshy_rpc.plan.lines import Lines
+from slasshy_rpc.plan.origin import Origins
+from slasshy_rpc.plan.selector import Selector
 from slasshy_rpc.plan.sources import Source
 from slasshy_rpc.protocols.opener import Facts
 from slasshy_rpc.protocols.proof import Proof
-from slasshy_rpc.protocols.web import Web
+from slasshy_rpc.protocols.web import Web, outlet, servers
 
 _USAGE = "adopt needs a file and a URI, in this order: slasshy-rpc adopt FILE URI [OPTIONS]"
 
@@ -88,15 +90,19 @@ def _say(options: OptionSet, line: str) -> None:
 async def _proven(found: Partial, uri: str, options: OptionSet) -> tuple[int, Facts, int]:
     """How many bytes are proven, what the server said of the file, and in how many windows they were compared."""
     receiver = Receiver(Engine())
-    cookies = Cookies()
-    if jar := options.text("load-cookies"):
-        cookies.load(jar)
-    web = Web(receiver, cookies)
     try:
-        source = Source.of(uri, Lines())
-        proof = Proof(web.opener(options), source, receiver, found.fd, float(options.integer("timeout")))
-        end = await proof.prove(found.size, found.zeros, random.SystemRandom())
-        return end, proof.facts or Facts(None, None), len(proof.agreed)
+        cookies = Cookies()
+        if jar := options.text("load-cookies"):
+            cookies.load(jar)
+        way = outlet(options)
+        await way.prepare()
+        web = Web(receiver, cookies, Origins(), way, servers(options))
+        try:
+            source = Source.of(uri, Lines(), Selector())
+            proof = Proof(web.opener(options), source, receiver, found.fd, float(options.integer("timeout")))
+            end = await proof.prove(found.size, found.zeros, random.SystemRandom())
+            return end, proof.facts or Facts(None, None), len(proof.agreed)
+        finally:
+            await web.close()
     finally:
-        await web.close()
         receiver.close()

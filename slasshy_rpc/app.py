@@ -29,14 +29,15 @@ from slasshy_rpc.cli import logs
 from slasshy_rpc.cli.arguments import Invocation, Mode
 from slasshy_rpc.cli.background import detach, until_gone
 from slasshy_rpc.cli.readout import Readout
-from slasshy_rpc.disk import livemap
+from slasshy_rpc.disk import livemap, profile
 from slasshy_rpc.errors import DiskError, OptionError, UsageError
 from slasshy_rpc.intake import Intake
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.files import Entry
 from slasshy_rpc.options.values import OptionSet
-from slasshy_rpc.protocols.web import Web
+from slasshy_rpc.plan.origin import Origins
+from slasshy_rpc.protocols.web import Web, outlet, servers
 from slasshy_rpc.session.download import Download
 from slasshy_rpc.session.history import History
 from slasshy_rpc.session.session import Session
@@ -44,7 +45,7 @@ from slasshy_rpc.session.session import Session
 log = logging.getLogger(__name__)
 
 #: What aria2.getVersion lists, in aria2's words: only what works.
-FEATURES = ("HTTPS", "Message Digest", "XML-RPC")
+FEATURES = ("Async DNS", "HTTPS", "Message Digest", "XML-RPC")
 
 #: Steps on disks that may run at once: some long digests must not keep a pause waiting. Started as they are needed.
 DISK_THREADS = 32
@@ -135,9 +136,12 @@ class App:
             pace = Pace(self._options.integer("max-overall-download-limit"))
             cookies = Cookies()
             self._load_cookies(cookies)
+            origins = _load_origins(self._options)
+            way = outlet(self._options)
+            await way.prepare()
             session = Session(
                 self._options,
-                [Web(receiver, cookies)],
+                [Web(receiver, cookies, origins, way, servers(self._options))],
                 pace=pace,
                 live_dir=state / "live" if state is not None and self._options.flag("live-map") else None,
                 reserved=server_files(self._options),
@@ -158,6 +162,7 @@ class App:
             readout = self._view(api) if self._view else Readout(self._options, api.rows)
             failed = await self._serve(session, api, readout, owners)
             _save_cookies(cookies, session.options.text("save-cookies"))
+            _save_origins(origins, session.options.text("server-stat-of"))
             if self._start.mode is Mode.ONE_SHOT or self._start.compat:
                 readout.results(api.result_rows(), session.options.text("download-result") or "default")
             return api.exit_code() or failed
@@ -334,6 +339,26 @@ def _save_cookies(cookies: Cookies, path: str | None) -> None:
     if path:
         try:
             cookies.save(path)
+        except DiskError as error:
+            log.error("%s", error)
+
+
+def _load_origins(options: OptionSet) -> Origins:
+    """What server-stat-if tells of servers, as far as it is not out of date; a file that cannot be read is logged."""
+    origins = Origins()
+    if path := options.text("server-stat-if"):
+        try:
+            origins.load(profile.load(path))
+        except DiskError as error:
+            log.error("%s", error)
+        origins.drop_stale(options.integer("server-stat-timeout"))
+    return origins
+
+
+def _save_origins(origins: Origins, path: str | None) -> None:
+    if path:
+        try:
+            profile.save(path, origins.text())
         except DiskError as error:
             log.error("%s", error)
 

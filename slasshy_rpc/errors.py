@@ -120,3 +120,11 @@ class DiskError(DownloadError):
 
 class SourceError(DownloadError):
     """A server, or the way to it, failed."""
+
+
+class Unreachable(SourceError):
+    """Nobody answered where the server should be."""
+
+
+class ProxyFault(SourceError):
+    """The proxy failed, on the way to it: that says nothing about the server behind it."""

@@ -1,6 +1,6 @@
-"""From a Target to a connected Channel: names, sockets, and TLS where the scheme asks for it.
+"""From a Target to a connected Channel, with TLS where the scheme asks for it.
 
-Owns: resolving, connecting, the time all that may take, and what its failures mean. Never: HTTP.
+Owns: connecting, the time all that may take, and what its failures mean. Never: HTTP.
 """
 
 from __future__ import annotations
@@ -10,59 +10,18 @@ import errno
 import os
 import re
 import socket
-import sys
 from collections.abc import Callable
 
-from slasshy_rpc import clock
 from slasshy_rpc._engine import Channel
-from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
+from slasshy_rpc.errors import ErrorCode, Retry, SourceError, Unreachable
 from slasshy_rpc.net import proxy as proxy_
 from slasshy_rpc.net import tls as tls_
 from slasshy_rpc.net.address import Target, is_address
-
-AddrInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
+from slasshy_rpc.net.names import AddrInfo, Names, Unresolved, system_lookup
+from slasshy_rpc.net.outlet import Outlet
 
 #: Seconds that one address has for itself before the next is tried beside it (RFC 8305 section 5).
 HEAD_START = 0.25
-
-
-class Names:
-    """What the resolver said, for dials that start together or shortly after each other; for one event loop.
-
-    ``ttl`` is the number of seconds that an answer is used again; failures are not kept.
-    """
-
-    def __init__(self, ttl: float = 30.0, limit: int = 1024) -> None:
-        self._ttl = ttl
-        self._limit = limit
-        self._known: dict[tuple[str, int, int], tuple[float, list[AddrInfo]]] = {}
-        self._asked: dict[tuple[str, int, int], asyncio.Task[list[AddrInfo]]] = {}
-
-    async def lookup(self, host: str, port: int, family: int) -> list[AddrInfo]:
-        """The addresses of ``host``; raises socket.gaierror or UnicodeError."""
-        key = (host, port, family)
-        kept = self._known.get(key)
-        if kept is not None and kept[0] > clock.monotonic():
-            return kept[1]
-        task = self._asked.get(key)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(_lookup(host, port, family))
-            self._asked[key] = task
-            task.add_done_callback(lambda done: self._answered(key, done))
-        return await asyncio.shield(task)
-
-    def forget(self, host: str) -> None:
-        """Ask the resolver again next time: none of the addresses answered."""
-        for key in [key for key in self._known if key[0] == host]:
-            del self._known[key]
-
-    def _answered(self, key: tuple[str, int, int], task: asyncio.Task[list[AddrInfo]]) -> None:
-        self._asked.pop(key, None)
-        if task.cancelled() or task.exception() is not None:
-            return
-        while len(self._known) >= self._limit:
-            del self._known[next(iter(self._known))]
-        self._known[key] = (clock.monotonic() + self._ttl, task.result())
 
 
 async def dial(
@@ -70,7 +29,7 @@ async def dial(
     *,
     connect_timeout: float,
     tls: tls_.TlsSettings | None = None,
-    interface: str | None = None,
+    outlet: Outlet | None = None,
     disable_ipv6: bool = False,
     receive_buffer: int = 0,
     names: Names | None = None,
@@ -80,9 +39,9 @@ async def dial(
 
     Through ``proxy`` if there is one; where that answers itself (``Proxy.answers``) the Channel is one to the proxy.
 
-    ``interface`` is an address of this machine, one of its network interfaces or a name of it; ``receive_buffer`` is in
-    bytes, only if the user set it (0: the kernel's choice, which grows). Raises SourceError: 19 for an unknown name, 2
-    for a time-out, 1 for all else; DownloadError if ``interface`` or a file of ``tls`` cannot be used by any dial.
+    ``outlet`` says from where; ``receive_buffer`` is in bytes, only if the user set it (0: the kernel's choice, which
+    grows). Raises SourceError: 19 for an unknown name, 2 for a time-out, 1 for all else (Unreachable: nobody there);
+    DownloadError if a file of ``tls`` cannot be used by any dial.
     """
     settings = _prepared(tls or tls_.TlsSettings()) if target.scheme == "https" else None
     end, dialled = (target if proxy is None else proxy.target), False
@@ -91,7 +50,7 @@ async def dial(
         async with asyncio.timeout(connect_timeout):
             found = await _resolve(end, disable_ipv6, names)
             step = "it did not accept a connection"
-            sock = await _connect(end, found, await _socket_maker(interface, receive_buffer))
+            sock = await _connect(end, found, await (outlet or Outlet()).maker(receive_buffer))
             dialled = True
             if proxy is not None:
                 step = f"it did not connect to {target.place}"
@@ -171,24 +130,20 @@ async def _resolve(target: Target, disable_ipv6: bool, names: Names | None) -> l
         return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (target.host, target.port))]
     if family == 0:
         family = socket.AF_INET if disable_ipv6 else socket.AF_UNSPEC
-    lookup = _lookup if names is None else names.lookup
+    lookup = system_lookup if names is None else names.lookup
     try:
         return await lookup(target.host, target.port, family)
     except (socket.gaierror, UnicodeError) as error:
         again = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
         reason = (error.strerror if isinstance(error, socket.gaierror) else None) or str(error)
+        said = reason if again or isinstance(error, Unresolved) else "Domain name not found"
         advice = "the resolver does not answer; look at the network" if again else "check its spelling"
         raise SourceError(
             f"Name resolution for {target.host} failed: {reason} ({advice})",
             ErrorCode.NAME_RESOLUTION,
             Retry.SAME_SOURCE if again else Retry.NEXT_SOURCE,
-            terse=f"Name resolution for {target.host} failed:{reason if again else 'Domain name not found'}",
+            terse=f"Name resolution for {target.host} failed:{said}",
         ) from error
-
-
-async def _lookup(host: str, port: int, family: int) -> list[AddrInfo]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-    return [(int(family), int(kind), protocol, name, address) for family, kind, protocol, name, address in found]
 
 
 async def _connect(target: Target, found: list[AddrInfo], make: Callable[[AddrInfo], socket.socket]) -> socket.socket:
@@ -206,11 +161,13 @@ async def _connect(target: Target, found: list[AddrInfo], make: Callable[[AddrIn
             advice = "is the server running, and is this its port?"
         elif number in (errno.ENETUNREACH, errno.EHOSTUNREACH):
             advice = "look at this machine's network"
+        elif number in (errno.EADDRNOTAVAIL, errno.ENODEV, errno.EAFNOSUPPORT):
+            advice = "the interface that was chosen for it cannot be used"
         elif number in (errno.EMFILE, errno.ENFILE):
             advice = "too many files are open; raise the limit with ulimit -n, or use fewer connections"
         else:
             advice = "look at the network and the server"
-        raise SourceError(
+        raise Unreachable(
             f"Failed to establish connection, cause: {cause} ({target.place}; {advice})",
             ErrorCode.UNKNOWN,
             Retry.SAME_SOURCE,
@@ -224,59 +181,3 @@ def _number(error: OSError | RuntimeError) -> int | None:
         return error.errno
     said = [int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))]
     return errno.ECONNREFUSED if errno.ECONNREFUSED in said else said[0] if said else None
-
-
-async def _socket_maker(interface: str | None, receive_buffer: int) -> Callable[[AddrInfo], socket.socket]:
-    """How sockets are made: no delay, keep-alive, and bound where the user wants them to be."""
-    device, local = await _binding(interface) if interface else (None, {})
-
-    def make(address: AddrInfo) -> socket.socket:
-        sock = socket.socket(address[0], address[1], address[2])
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if receive_buffer:  # before connecting: the window's scale is agreed on then
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-            if device is not None:
-                _bind_device(sock, address[0], device)
-            elif local:
-                if address[0] not in local:
-                    raise OSError(errno.EAFNOSUPPORT, f"--interface={interface} has no address of this family")
-                sock.bind(local[address[0]])
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-    return make
-
-
-async def _binding(interface: str) -> tuple[str | None, dict[int, tuple[str, int]]]:
-    """(network interface, {}) or (None, family → local address)."""
-    family = is_address(interface)
-    if family:
-        return None, {family: (interface, 0)}
-    try:
-        socket.if_nametoindex(interface)
-    except OSError:
-        pass
-    else:
-        return interface, {}
-    try:
-        found = await _lookup(interface, 0, socket.AF_UNSPEC)
-    except (socket.gaierror, UnicodeError):
-        raise DownloadError(
-            f"--interface={interface} is neither an address, a network interface nor a name of this machine.",
-            ErrorCode.OPTION,
-        ) from None
-    return None, {family: (str(address[0]), 0) for family, _, _, _, address in reversed(found)}
-
-
-def _bind_device(sock: socket.socket, family: int, device: str) -> None:
-    """Let the socket use one network interface only; Linux allows it without privileges since 5.7."""
-    if sys.platform == "linux":
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, os.fsencode(device))
-    elif family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, 125, socket.if_nametoindex(device))  # IPV6_BOUND_IF of macOS
-    else:
-        sock.setsockopt(socket.IPPROTO_IP, 25, socket.if_nametoindex(device))  # IP_BOUND_IF of macOS

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
-from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
+from slasshy_rpc.errors import DownloadError, ErrorCode, ProxyFault, Retry, SourceError
 from slasshy_rpc.net import address, auth
 from slasshy_rpc.net.address import Target
 from slasshy_rpc.net.head import HeadReader, ResponseHead, build_head
@@ -184,7 +184,7 @@ async def reach(sock: socket.socket, proxy: Proxy, target: Target, host: str) ->
 def blamed(error: SourceError, proxy: Proxy) -> SourceError:
     """The same error, saying that it is the proxy's."""
     message = f"{error} ({proxy.place} is the proxy that was asked; look at it, or at the proxy options)"
-    return SourceError(message, error.code, error.retry, error.retry_after, terse=error.terse)
+    return ProxyFault(message, error.code, error.retry, error.retry_after, terse=error.terse)
 
 
 def unauthorised(proxy: Proxy, start: str, code: int) -> SourceError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 
+from slasshy_rpc.plan.origin import server
 from slasshy_rpc.values import UriView
 
 #: Lines that are kept as used, unless more URIs have no other; aria2 has no such bound, and adds some with every pause.
@@ -24,7 +25,7 @@ class Lines:
     def __init__(self, waiting: Iterable[str] = (), used: Iterable[str] = (), *, reuse: bool = True) -> None:
         self._waiting = deque(waiting)
         self._used = list(used)
-        self._reuse = reuse
+        self.reuse = reuse
         self._held: list[str] = []  # by Connections that are open
         self._left: list[str] = []  # by those that have closed: the next takes them over
         self._orphans: list[str] = []
@@ -64,6 +65,10 @@ class Lines:
         """Whether a Source of this URI was given up, and the URI not added anew since."""
         return uri in self._failed
 
+    def free(self) -> Counter[str] | None:
+        """The lines that a further Connection may take; None where there are always more (``reuse``)."""
+        return None if self.reuse else Counter([*self._waiting, *self._left])
+
     # ---- what Connections do
 
     def take(self, uri: str) -> None:
@@ -71,7 +76,7 @@ class Lines:
         if uri in self._left:
             self._left.remove(uri)
         else:
-            if uri not in self._waiting and self._reuse:
+            if uri not in self._waiting and self.reuse:
                 self._waiting.extend(self._reusable(set()))
             if uri in self._waiting:
                 self._waiting.remove(uri)
@@ -108,7 +113,7 @@ class Lines:
     def _look_for_more(self) -> None:
         if self._most is not None and len(self._held) >= self._most:
             self._most = None
-            if self._reuse:
+            if self.reuse:
                 self._waiting.extend(self._reusable({_host(line) for line in self._waiting}))
                 self._views = None
 
@@ -183,6 +188,4 @@ class Lines:
 
 
 def _host(uri: str) -> str:
-    """The name in a URI with an authority."""
-    place = uri.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    return place.partition("]")[0] if place.startswith("[") else place.partition(":")[0]
+    return server(uri)[0]

@@ -5,32 +5,40 @@ Owns: the health of a Source and the choice among several. Never: opening anythi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from slasshy_rpc.errors import DownloadError
 from slasshy_rpc.plan.lines import Lines
+from slasshy_rpc.plan.origin import Server, server
+from slasshy_rpc.plan.selector import Selector
 
 
 @dataclass(slots=True, eq=False)
 class Source:
     """One URI with its health. ``host`` (scheme://host:port) is what --max-connection-per-server counts by.
 
-    ``lines`` are told who takes one of this URI; all Sources of a file share them.
+    ``lines`` are told who takes one of this URI, and ``selector`` how that went; all Sources of a file share both.
     """
 
     uri: str
     host: str
     lines: Lines = field(default_factory=Lines)
+    selector: Selector = field(default_factory=Selector)
+    server: Server = field(init=False)
     current: str = ""  # where redirects led, asked directly while that works
     connections: int = 0
     withdrawn: bool = False  # no Source of the file any more; its URI may have come back as another one
     fault: DownloadError | None = field(default=None)
 
+    def __post_init__(self) -> None:
+        self.server = server(self.uri)
+
     @classmethod
-    def of(cls, uri: str, lines: Lines) -> Source:
+    def of(cls, uri: str, lines: Lines, selector: Selector) -> Source:
         """The Source of a URI with an authority."""
-        return cls(uri, "/".join(uri.split("/", 3)[:3]).lower(), lines)
+        return cls(uri, "/".join(uri.split("/", 3)[:3]).lower(), lines, selector)
 
     @property
     def alive(self) -> bool:
@@ -41,11 +49,18 @@ class Source:
         """A Connection asks it from now on."""
         self.connections += 1
         self.lines.take(self.uri)
+        self.selector.join(self.server)
 
-    def leave(self) -> None:
-        """A Connection has parted with it."""
+    def leave(self, received: int = 0, seconds: float = 0.0) -> None:
+        """A Connection has parted with it, after so many bytes of the file in so many seconds."""
         self.connections -= 1
         self.lines.leave(self.uri)
+        self.selector.leave(self.server, received, seconds)
+
+    def report(self, error: DownloadError) -> None:
+        """A Connection had this trouble with it; while there are others, that says nothing about the server."""
+        if self.connections <= 1:
+            self.selector.report(self.server, error)
 
     def fail(self, error: DownloadError) -> None:
         """Nobody may ask it again."""
@@ -57,22 +72,36 @@ class Source:
 def choose(
     sources: Iterable[Source], per_host: int, avoid: Source | None = None, beside: Iterable[Source] = ()
 ) -> Source | None:
-    """The living Source with the fewest Connections whose host has room; the first of equals.
+    """The living Source that their selector picks among those whose host has room.
 
     ``avoid`` (one that has just failed) is taken only if there is no other. ``beside`` are Sources that are not asked,
     but whose Connections count for their hosts. None: no Source has room.
     """
     sources = list(sources)
-    busy = _busy({*sources, *beside})
-    open_ = [s for s in sources if s.alive and busy[s.host] < per_host]
-    return min(open_, key=lambda s: (s is avoid, s.connections), default=None)
+    busy, free = _busy({*sources, *beside}), _free_lines(sources)
+    open_ = [s for s in sources if s.fault is None and busy[s.host] < per_host and (free is None or _room(s, free))]
+    if avoid in open_ and len(open_) > 1:
+        open_.remove(avoid)
+    return open_[0].selector.pick(open_) if open_ else None
 
 
 def vacancies(sources: Iterable[Source], per_host: int, beside: Iterable[Source] = ()) -> int:
     """How many more Connections the hosts of ``sources`` may have; ``beside`` as in ``choose``."""
     sources = list(sources)
-    busy = _busy({*sources, *beside})
-    return sum(max(0, per_host - busy[host]) for host in {source.host for source in sources})
+    busy, free = _busy({*sources, *beside}), _free_lines(sources)
+    rooms: dict[str, int] = {}
+    for source in sources:
+        rooms[source.host] = rooms.get(source.host, 0) + (per_host if free is None else _room(source, free))
+    return sum(max(0, min(per_host - busy[host], room)) for host, room in rooms.items())
+
+
+def _free_lines(sources: list[Source]) -> Counter[str] | None:
+    return sources[0].lines.free() if sources else None
+
+
+def _room(source: Source, free: Counter[str]) -> int:
+    """How many more Connections its lines allow; one at least, if it has none."""
+    return max(free[source.uri], not source.connections)
 
 
 def _busy(sources: Iterable[Source]) -> dict[str, int]:

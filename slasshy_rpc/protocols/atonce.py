@@ -15,14 +15,15 @@ from slasshy_rpc.protocols.opener import Arrival
 #: Bodies up to this size are taken into memory, and as much of all of them together (bytes).
 MOST = 1 << 20
 MOST_TOGETHER = 32 << 20
-#: Seconds that one has to come.
+#: Seconds that one has to come, and that there may be between two parts of it.
 PATIENCE = 1.0
+GAP = 0.1
 #: Bytes asked of a socket at a time.
 _READ = 256 << 10
 
 
 class AtOnce:
-    """What one download takes into memory; ``received`` bytes of it have come.
+    """What one download takes into memory; ``received`` bytes of it have come, and more may while it is ``running``.
 
     ``stopped``: it was cancelled meanwhile. What had come goes into the file first.
     """
@@ -31,7 +32,7 @@ class AtOnce:
 
     def __init__(self) -> None:
         self.received = 0
-        self.stopped = False
+        self.running = self.stopped = False
 
     async def take(self, arrival: Arrival, timeout: float) -> bytes:
         """The body of ``arrival``, which begins with the file; or its beginning, if the rest is not there in time.
@@ -45,9 +46,11 @@ class AtOnce:
         if AtOnce._together + length > MOST_TOGETHER:
             return b""
         AtOnce._together += length
+        self.running = True
         try:
             return await self._read(arrival, length, min(timeout, PATIENCE))
         finally:
+            self.running = False
             AtOnce._together -= length
 
     async def _read(self, arrival: Arrival, left: int, patience: float) -> bytes:
@@ -59,7 +62,7 @@ class AtOnce:
             while left:
                 data = channel.recv(min(left, _READ))
                 if data is None:
-                    await ready(channel, deadline - loop.time())
+                    await ready(channel, min(GAP, deadline - loop.time()))
                     continue
                 if not data:
                     break

@@ -136,10 +136,10 @@ class Connection:
         self.since = clock.monotonic()
         if self._arrival is None or self._arrival.position != segment.position:
             await self.let_go()
+            self._before_stream = self.received
             self._arrival = await self._open(segment)
             self.born = clock.monotonic()
             self.opening = self.born - self.since
-            self._before_stream = self.received
             self.speed.clear()  # another stream may be of another speed
         arrival = self._arrival
         arrival.fresh = False
@@ -163,7 +163,10 @@ class Connection:
             arrival.channel.close()
             await self.let_go()
         elif transfer.reason != _engine.BOUND:
-            raise blame or transfer_error(transfer, self.crew.path)
+            error = blame or transfer_error(transfer, self.crew.path)
+            if self.source is not None:
+                self.source.report(error)
+            raise error
 
     async def _open(self, segment: Segment) -> Arrival:
         source = self.crew.choose_source()
@@ -192,7 +195,7 @@ class Connection:
 
     def _leave_source(self) -> None:
         if self.source is not None:
-            self.source.leave()
+            self.source.leave(self.received - self._before_stream, clock.monotonic() - self.born)
             self.source = None
 
 

@@ -17,6 +17,8 @@ from slasshy_rpc.net import address, auth, dial, http1
 from slasshy_rpc.net import proxy as proxy_
 from slasshy_rpc.net.address import Target
 from slasshy_rpc.net.head import ResponseHead
+from slasshy_rpc.net.names import Names
+from slasshy_rpc.net.outlet import Outlet
 from slasshy_rpc.net.pool import Pool
 from slasshy_rpc.net.proxy import Proxies, Proxy
 from slasshy_rpc.net.tls import TlsSettings
@@ -65,6 +67,7 @@ class HttpRules:
     proxies: Proxies = field(default_factory=Proxies)
     receive_buffer: int = 0
     disable_ipv6: bool = False
+    outlet: Outlet | None = None
     default_utf8: bool = False
     compat: bool = False
 
@@ -72,7 +75,7 @@ class HttpRules:
 class HttpOpener:
     """Opens the Sources of one download."""
 
-    def __init__(self, rules: HttpRules, pool: Pool, names: dial.Names, cookies: Cookies) -> None:
+    def __init__(self, rules: HttpRules, pool: Pool, names: Names, cookies: Cookies) -> None:
         self._rules = rules
         self._pool = pool
         self._names = names
@@ -148,6 +151,7 @@ class HttpOpener:
             target,
             connect_timeout=self._rules.connect_timeout,
             tls=self._rules.tls if target.scheme == "https" else None,
+            outlet=self._rules.outlet,
             disable_ipv6=self._rules.disable_ipv6,
             receive_buffer=self._rules.receive_buffer,
             names=self._names,

@@ -213,7 +213,6 @@ class LocalFile:
     def write(self, body: bytes) -> None:
         """Put the beginning of the file there, or all of it. Raises DiskError."""
         layout.write(self.fd, body, self.path)
-        self.done = ((0, len(body)),)
 
     def save(self, solid: Iterable[Range], upload_length: int = 0) -> None:
         """Write the control file: ``solid`` ranges are in the file. Data first, then what claims it. DiskError.

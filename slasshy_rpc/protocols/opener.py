@@ -88,6 +88,9 @@ class Openings:
             if source not in self._withdrawn or (current is not None and current.cancelling()):
                 raise
             raise _withdrawn() from None
+        except SourceError as error:
+            source.report(error)
+            raise
         finally:
             del self._under_way[task]
             withdrawn = source in self._withdrawn

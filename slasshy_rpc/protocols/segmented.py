@@ -26,6 +26,7 @@ from slasshy_rpc.plan import naming
 from slasshy_rpc.plan.ranges import Ranges
 from slasshy_rpc.plan.record import Cadence
 from slasshy_rpc.plan.segments import SegmentMap
+from slasshy_rpc.plan.selector import Selector
 from slasshy_rpc.plan.sources import Source
 from slasshy_rpc.protocols.atonce import AtOnce
 from slasshy_rpc.protocols.base import Outcome, Workplace
@@ -71,12 +72,21 @@ class Plan:
 class SegmentedJob:
     """Brings one file over as many Connections as its Plan allows."""
 
-    def __init__(self, sources: list[Source], plan: Plan, place: Workplace, opener: Opener, receiver: Receiver) -> None:
+    def __init__(
+        self,
+        sources: list[Source],
+        selector: Selector,
+        plan: Plan,
+        place: Workplace,
+        opener: Opener,
+        receiver: Receiver,
+    ) -> None:
         self._plan = plan
         self.place = place
         self._opener = Openings(opener)
         self._receiver = receiver
         self._sources = sources
+        self._selector = selector  # that of all of them, and of those that come later
         self._pace = _engine.Pace(plan.rate, place.pace)
         self._crew = Crew(self._opener, receiver, sources, plan.limits, self._pace, place.pace)
         self._inspection = Inspection(self._opener, sources, plan.limits, plan.not_found_limit)
@@ -111,6 +121,7 @@ class SegmentedJob:
                     await self._start_over(self._file)
             raise AssertionError("the loop returns or raises")
         finally:
+            self._selector.learn()
             file = self._file
             if file is not None and not file.finished:
                 solid = self._crew.solid() if self._crew.ledger.length else file.done
@@ -135,8 +146,8 @@ class SegmentedJob:
         return self._portrait.of(look, solid if self._crew.ledger.length else None)
 
     def servers(self) -> tuple[ServerView, ...]:
-        """See ``Job.servers``; a body of unknown length comes over one without a crew."""
-        if self._stream.running:
+        """See ``Job.servers``; a body of unknown length, or one that comes at once, has no crew."""
+        if self._stream.running or self._at_once.running:
             speed = int(self._crew.speed.rate())
             return tuple(ServerView(s.uri, s.current or s.uri, speed) for s in self._sources if s.connections)
         return tuple(
@@ -162,7 +173,7 @@ class SegmentedJob:
                 self._stream.withdraw(source)
             elif not lines.has_failed(uri):
                 source.fault = None
-        self._sources += [Source.of(uri, lines) for uri in uris if uri not in known]
+        self._sources += [Source.of(uri, lines, self._selector) for uri in uris if uri not in known]
         for uri in lines.orphans():
             # One that is no Source any more had failed, and was added anew: whoever was with it leaves anyway.
             if uri in kept and uri in known and (lines.next_up() not in kept or not self._crew.move(known[uri])):
@@ -182,29 +193,32 @@ class SegmentedJob:
             return
         spare: Arrival | None = arrival
         try:
+            self._path = self._begun or self._wish(self._plan.out or facts.name)
             body = await self._take(arrival, source)
             if len(body) == facts.length:
                 await self._opener.put_back(arrival)
                 spare = None
-            self._path = self._begun or self._wish(self._plan.out or facts.name)
             file = await self._prepare(facts, body)
-            if self._at_once.stopped:
-                raise asyncio.CancelledError
         except BaseException as error:
             if spare is not None:
                 spare.channel.close()
-            if isinstance(error, DiskError) and error.code not in _NO_PLACE:
-                self._crew.ledger = SegmentMap(facts.length or 0)  # aria2 shows a map from here on
+            # aria2 shows a map once it has a place for the file
+            placed = isinstance(error, DiskError) and error.code not in _NO_PLACE
+            self._crew.ledger = SegmentMap((facts.length or 0) if placed else 0)
+            self._at_once.received = 0
             raise
         if facts.length is None:
             facts, self._length = await self._stream.bring(arrival, source, file, lambda: self._off_loop(file.empty))
             await self._finish(file, facts, self._length)
             return
-        ledger = SegmentMap(facts.length, file.done)
-        if file.finished:  # at once
+        ledger = SegmentMap(facts.length, [(0, len(body))] if body and file.blank else file.done)
+        self._at_once.received = 0
+        if file.finished or self._at_once.stopped:
             self._crew.ledger = ledger
-            return
-        self._resumed = ledger.done.total > 0 and not file.blank
+            if file.finished:
+                return
+            raise asyncio.CancelledError
+        self._resumed = bool(file.done)
         self._had = ledger.done.total if self._resumed else 0
         if file.action is Action.VERIFY and not await self._matches(file, facts.length):
             await self._off_loop(file.empty)
@@ -236,10 +250,12 @@ class SegmentedJob:
         if self._pace.rate or (self.place.pace is not None and self.place.pace.rate):
             return b""
         source.join()
+        self._crew.ledger = SegmentMap(arrival.facts.length or 0)
+        began = clock.monotonic()
         try:
             return await self._at_once.take(arrival, self._plan.limits.timeout)
         finally:
-            source.leave()
+            source.leave(self._at_once.received, clock.monotonic() - began)
 
     async def _prepare(self, facts: Facts, body: bytes) -> LocalFile:
         """Take the path, open the file there and write ``body``, what has come of it; all of it may end it.

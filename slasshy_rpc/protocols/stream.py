@@ -75,6 +75,7 @@ class Stream:
             )
             self._transfer = transfer
             source.join()
+            began = clock.monotonic()
             watching = asyncio.create_task(self._watch(transfer))
             try:
                 await self._receiver.settle(transfer, ended)
@@ -85,10 +86,11 @@ class Stream:
                 watching.cancel()
                 arrival.channel.close()
                 self._transfer = None
-                source.leave()
+                source.leave(transfer.position, clock.monotonic() - began)
             if transfer.reason == _engine.COMPLETE:
                 return arrival.facts, transfer.position
             error = self._slow or transfer_error(transfer, file.path)
+            source.report(error)
             tries, self._slow = tries + 1, None
             wait = self._inspection.patience(error, tries) if source in self._sources else None
             if wait is None:

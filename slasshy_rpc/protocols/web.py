@@ -1,6 +1,7 @@
 """The protocol that claims http:// and https:// and turns options into plain rules for everything below it.
 
-Owns: what is shared by all its downloads: idle connections, looked-up names, cookies, netrc. Never: requests or files.
+Owns: what is shared by all its downloads: idle connections, looked-up names, known servers, cookies, netrc. Never:
+requests or files.
 """
 
 from __future__ import annotations
@@ -11,16 +12,20 @@ from pathlib import Path
 
 from slasshy_rpc.disk import existing
 from slasshy_rpc.disk.allocate import Method
+from slasshy_rpc.errors import UsageError
 from slasshy_rpc.net import auth
 from slasshy_rpc.net.cookies import Cookies
-from slasshy_rpc.net.dial import Names
+from slasshy_rpc.net.names import Names, NameServers, name_servers
+from slasshy_rpc.net.outlet import Outlet
 from slasshy_rpc.net.pool import Pool
 from slasshy_rpc.net.proxy import Given, Proxies
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.net.tls import TlsSettings
 from slasshy_rpc.options.kinds import home
 from slasshy_rpc.options.values import Layer, OptionSet
+from slasshy_rpc.plan.origin import Origins
 from slasshy_rpc.plan.retry import RetryRules
+from slasshy_rpc.plan.selector import Selector
 from slasshy_rpc.plan.sources import Source
 from slasshy_rpc.protocols.base import Request, Workplace
 from slasshy_rpc.protocols.crew import Limits
@@ -32,15 +37,22 @@ _VERSIONS = {"TLSv1.1": 0x0302, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 
 
 class Web:
-    """HTTP(S) downloads; one for the whole process."""
+    """HTTP(S) downloads; one for the whole process. ``servers`` are those that --async-dns asks, else the system is."""
 
     name = "http"
 
-    def __init__(self, receiver: Receiver, cookies: Cookies) -> None:
+    def __init__(
+        self, receiver: Receiver, cookies: Cookies, origins: Origins, outlet: Outlet, servers: tuple[str, ...] = ()
+    ) -> None:
         self._receiver = receiver
         self._cookies = cookies
+        self._origins = origins
+        self._outlet = outlet
         self._pool = Pool()
-        self._names = Names()
+        self._names = self._asked_names = Names()
+        self._servers = NameServers(servers)
+        if servers:
+            self._asked_names = Names(self._servers.lookup)
         self._latest: tuple[OptionSet, bool, Path | None] | None = None
         self._meaning: tuple[Plan, HttpRules]
 
@@ -52,27 +64,30 @@ class Web:
         """See ``Protocol.job``."""
         options = request.options
         wanted, rules = self._understood(request, place.live_dir)
-        opener = HttpOpener(rules, self._pool, self._names, self._cookies)
-        sources = [Source.of(uri, place.lines) for uri in place.lines.order(request.uris)]
+        place.lines.reuse = options.flag("reuse-uri")  # it may have been changed since
+        selector = Selector(options.text("uri-selector") or "", self._origins)
+        sources = [Source.of(uri, place.lines, selector) for uri in place.lines.order(request.uris)]
         if not request.trusted:
             place = replace(place, claims=place.claims.fenced(options.text("dir") or ".", home() or "/"))
-        return SegmentedJob(sources, wanted, place, opener, self._receiver)
+        return SegmentedJob(sources, selector, wanted, place, self.opener(options, rules), self._receiver)
 
     def _understood(self, request: Request, live_dir: Path | None) -> tuple[Plan, HttpRules]:
         """What the options of ``request`` mean. Thousands of one list, or of one caller, have the same."""
         asked = request.options, request.trusted, live_dir
         if self._latest != asked:
-            self._meaning = plan(request, live_dir), http_rules(request.options)
+            self._meaning = plan(request, live_dir), http_rules(request.options, self._outlet)
             self._latest = asked
         return self._meaning
 
-    def opener(self, options: OptionSet) -> HttpOpener:
-        """What opens the Sources of a download with these options."""
-        return HttpOpener(http_rules(options), self._pool, self._names, self._cookies)
+    def opener(self, options: OptionSet, rules: HttpRules | None = None) -> HttpOpener:
+        """What opens the Sources of a download with these options; ``rules`` if it is known what they mean."""
+        names = self._asked_names if options.flag("async-dns") else self._names
+        return HttpOpener(rules or http_rules(options, self._outlet), self._pool, names, self._cookies)
 
     async def close(self) -> None:
         """See ``Protocol.close``."""
         self._pool.close()
+        self._servers.close()
 
 
 def plan(request: Request, live_dir: Path | None) -> Plan:
@@ -93,6 +108,28 @@ def plan(request: Request, live_dir: Path | None) -> Plan:
         dry_run=options.flag("dry-run"),
         checksum=(algorithm.lower(), digest) if checksum else None,
     )
+
+
+def outlet(options: OptionSet) -> Outlet:
+    """From where connections are made. --interface has precedence (aria2 manual, --multiple-interface).
+
+    Raises UsageError.
+    """
+    listed = options.text("multiple-interface") or ""
+    interfaces = [name for part in listed.split(",") if (name := part.strip())]
+    if interface := options.text("interface"):
+        interfaces = [interface]
+    elif listed and not interfaces:
+        raise UsageError("--multiple-interface names no interface.")
+    return Outlet(interfaces, options.integer("dscp"))
+
+
+def servers(options: OptionSet) -> tuple[str, ...]:
+    """The name servers that are to be asked; raises UsageError for what is none."""
+    try:
+        return name_servers(options.text("async-dns-server") or "")
+    except ValueError as error:
+        raise UsageError(f"--async-dns-server: {error}. Give addresses, as in 192.0.2.1,192.0.2.2:5353.") from error
 
 
 def limits(options: OptionSet) -> Limits:
@@ -138,8 +175,8 @@ def allocation(options: OptionSet) -> Method:
     return next(method for method in methods if method == found)
 
 
-def http_rules(options: OptionSet) -> HttpRules:
-    """What the requests carry, and how long they wait."""
+def http_rules(options: OptionSet, outlet: Outlet) -> HttpRules:
+    """What the requests carry, how long they wait, and the way that they take."""
     netrc = options.text("netrc-path")
     return HttpRules(
         timeout=float(options.integer("timeout")),
@@ -163,6 +200,7 @@ def http_rules(options: OptionSet) -> HttpRules:
         proxies=proxies(options),
         receive_buffer=options.integer("socket-recv-buffer-size"),
         disable_ipv6=options.flag("disable-ipv6"),
+        outlet=outlet,
         default_utf8=options.flag("content-disposition-default-utf8"),
         compat=options.flag("compat"),
     )

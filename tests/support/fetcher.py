@@ -13,9 +13,11 @@ from pathlib import Path
 from slasshy_rpc._engine import Engine
 from slasshy_rpc.errors import DownloadError
 from slasshy_rpc.net.cookies import Cookies
+from slasshy_rpc.net.outlet import Outlet
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.values import Layer, defaults
 from slasshy_rpc.plan.lines import Lines
+from slasshy_rpc.plan.origin import Origins
 from slasshy_rpc.protocols.base import Request, Workplace
 from slasshy_rpc.protocols.segmented import SegmentedJob
 from slasshy_rpc.protocols.web import Web
@@ -51,7 +53,7 @@ class Fetcher:
         self.live_dir = folder / "live"
         self.cookies = Cookies()
         self._receiver = Receiver(Engine())
-        self._web = Web(self._receiver, self.cookies)
+        self._web = Web(self._receiver, self.cookies, Origins(), Outlet())
 
     def job(self, *uris: str, **options: str) -> SegmentedJob:
         """A job for mirrors ``uris``; option names with _ for -. Retries are quick and file-sync is off."""

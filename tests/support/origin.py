@@ -63,6 +63,7 @@ class Origin:
         self._started = time.monotonic()
         self.port = 0
         self.connections = 0  # accepted so far
+        self.peers: list[str] = []  # the address that each came from
         self.open_connections = 0  # now
         self.peak_connections = 0  # at once, at most
         self.tls_failures: list[str] = []  # handshakes that clients broke off, and why
@@ -191,6 +192,7 @@ class Origin:
         assert task is not None
         self._tasks.add(task)
         self.connections += 1
+        self.peers.append(str(writer.get_extra_info("peername")[0]))
         self.open_connections += 1
         self.peak_connections = max(self.peak_connections, self.open_connections)
         self._notify()

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 import pytest
 
 from slasshy_rpc._engine import Channel
-from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
+from slasshy_rpc.errors import ErrorCode, Retry, SourceError
 from slasshy_rpc.net.address import Target, parse
-from slasshy_rpc.net.dial import AddrInfo, Names, dial
+from slasshy_rpc.net.dial import dial
 from slasshy_rpc.net.http1 import build_head, request
+from slasshy_rpc.net.names import AddrInfo, Names
 from tests.unit.net.peer import listening
 
 pytestmark = pytest.mark.usefixtures("no_descriptor_left")
@@ -169,56 +170,6 @@ async def test_cancelled_while_connecting() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-
-
-@pytest.mark.parametrize("interface", ["127.0.0.2", "lo", "localhost"])
-async def test_interface(interface: str) -> None:
-    async with listening(serve) as port:
-        channel = await dial(http(port), connect_timeout=5, interface=interface)
-        with socket.socket(fileno=os.dup(channel.fd)) as sock:
-            expected = interface if interface == "127.0.0.2" else "127.0.0.1"
-            assert sock.getsockname()[0] == expected
-        channel.close()
-
-
-async def test_interfaces_that_are_none() -> None:
-    with pytest.raises(DownloadError, match="neither an address") as caught:
-        await dial(http(9), connect_timeout=5, interface="nowhere.invalid")
-    assert caught.value.code == ErrorCode.OPTION
-    with pytest.raises(SourceError, match="cause: Cannot assign requested address"):
-        await dial(http(9), connect_timeout=5, interface="203.0.113.9")
-    with pytest.raises(SourceError, match="not supported by protocol"):
-        await dial(http(9), connect_timeout=5, interface="::1")
-
-
-async def test_names_are_asked_once() -> None:
-    names = Names(ttl=0.1)
-    loop = asyncio.get_running_loop()
-    started = await asyncio.gather(*(names.lookup("localhost", 80, socket.AF_INET) for _ in range(20)))
-    assert all(found is started[0] for found in started)
-    assert await names.lookup("localhost", 80, socket.AF_INET) is started[0]
-    names.forget("localhost")
-    again = await names.lookup("localhost", 80, socket.AF_INET)
-    assert again is not started[0]
-    await asyncio.sleep(0.12)
-    assert await names.lookup("localhost", 80, socket.AF_INET) is not again
-    task = loop.create_task(names.lookup("nowhere.invalid", 80, 0))
-    other = loop.create_task(names.lookup("nowhere.invalid", 80, 0))
-    await asyncio.sleep(0)
-    task.cancel()  # one that gives up does not take the answer from the other
-    with pytest.raises(socket.gaierror):
-        await other
-
-
-async def test_a_lookup_that_nobody_waits_for_any_more_is_quiet() -> None:
-    names = Names()
-    task = asyncio.create_task(names.lookup("nowhere.invalid", 80, 0))
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    with pytest.raises(socket.gaierror):
-        await names.lookup("nowhere.invalid", 80, 0)
 
 
 async def test_plain_http_needs_no_tls(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from slasshy_rpc._engine import Channel
 from slasshy_rpc.errors import DownloadError, ErrorCode, OptionError, Retry, SourceError
 from slasshy_rpc.net.address import Target, parse
-from slasshy_rpc.net.dial import Names, dial
+from slasshy_rpc.net.dial import dial
 from slasshy_rpc.net.http1 import build_head, request
+from slasshy_rpc.net.names import Names
 from slasshy_rpc.net.proxy import Given, Proxies, Proxy, exempt, read
 from slasshy_rpc.net.ready import ready
 from slasshy_rpc.net.tls import TlsSettings

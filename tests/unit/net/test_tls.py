@@ -15,8 +15,9 @@ from slasshy_rpc._engine import CLOSE, COMPLETE, LENGTH, SOCKET_ERROR, TLS_ERROR
 from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
 from slasshy_rpc.net import relay, tls
 from slasshy_rpc.net.address import Target, parse
-from slasshy_rpc.net.dial import AddrInfo, Names, dial
+from slasshy_rpc.net.dial import dial
 from slasshy_rpc.net.http1 import build_head, read_body, request
+from slasshy_rpc.net.names import AddrInfo, Names
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.net.tls import VERSIONS, TlsSettings, authorities
 from tests.support.certs import Certificates
