@@ -31,9 +31,14 @@ class Cancelled(SlasshyError):
     """The digest was not finished because ``cancelled`` said so."""
 
 
-class _Digest(typing.Protocol):
-    def update(self, data: bytes, /) -> None: ...
-    def hexdigest(self) -> str: ...
+class Hash(typing.Protocol):
+    """A digest in the making, as hashlib's objects."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take in more bytes."""
+
+    def hexdigest(self) -> str:
+        """What it is until now, in lower case."""
 
 
 class _Adler32:
@@ -47,7 +52,8 @@ class _Adler32:
         return f"{self._value:08x}"
 
 
-def _digest(algorithm: str) -> _Digest:
+def new_digest(algorithm: str) -> Hash:
+    """An empty digest of one of ``ALGORITHMS``; KeyError if it is none."""
     name = ALGORITHMS[algorithm.lower()]
     return hashlib.new(name, usedforsecurity=False) if name else _Adler32()
 
@@ -71,7 +77,7 @@ def digest_file(
     number of bytes read so far and ``cancelled`` is asked. ``algorithm`` is one of ``ALGORITHMS``; KeyError if not.
     Raises DiskError 17, or Cancelled.
     """
-    digest = _digest(algorithm)
+    digest = new_digest(algorithm)
     path = target if isinstance(target, str) else "the file"
     try:
         descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC) if isinstance(target, str) else target

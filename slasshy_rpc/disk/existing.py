@@ -92,8 +92,8 @@ def settle(
     """Look at the disk, decide, find another name where that is the decision, and take the path; never answers RENAME.
 
     A folder, or anything else that is no regular file, is renamed around, unless it was to be overwritten. ``begun``:
-    what lies at ``path`` was written by this very download before it was paused, so a stream that cannot be continued
-    may begin over it.
+    what lies at ``path`` was written by this very download before it was paused. Without a control file that is part of
+    a stream that could not be continued, and the download may begin over it.
     Raises DiskError 13, 14 or 16.
     """
     if not take(path):
@@ -105,7 +105,7 @@ def settle(
         )
     controlled = size is not None and os.path.lexists(control_path(path))
     action = decide(size, controlled, length, rules, checksum=checksum) if size != -1 else Action.RENAME
-    if action is Action.RENAME and begun and length is None and size != -1:
+    if action in (Action.RENAME, Action.RESUME_LENGTH) and begun and size != -1:
         action = Action.TRUNCATE
     if action is Action.RENAME:
         return _settle_elsewhere(path, length, take, rules)

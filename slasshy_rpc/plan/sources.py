@@ -19,13 +19,16 @@ from slasshy_rpc.plan.selector import Selector
 class Source:
     """One URI with its health. ``host`` (scheme://host:port) is what --max-connection-per-server counts by.
 
-    ``lines`` are told who takes one of this URI, and ``selector`` how that went; all Sources of a file share both.
+    ``lines`` are told who takes one of this URI, and ``selector`` how that went; all Sources of a file share both, but
+    for the lines of mirrors: those that a server named. Such a one has a ``home``: the URI that the user gave, to whose
+    origin his credentials belong.
     """
 
     uri: str
     host: str
     lines: Lines = field(default_factory=Lines)
     selector: Selector = field(default_factory=Selector)
+    home: str = ""
     server: Server = field(init=False)
     current: str = ""  # where redirects led, asked directly while that works
     connections: int = 0
@@ -38,7 +41,16 @@ class Source:
     @classmethod
     def of(cls, uri: str, lines: Lines, selector: Selector) -> Source:
         """The Source of a URI with an authority."""
-        return cls(uri, "/".join(uri.split("/", 3)[:3]).lower(), lines, selector)
+        return cls(uri, _host(uri), lines, selector)
+
+    def mirror(self, uri: str) -> Source:
+        """The Source of a URI that this one's server named. It is not listed, and gets nobody's credentials."""
+        return Source(uri, _host(uri), selector=self.selector, home=self.home or self.uri)
+
+    @property
+    def named(self) -> bool:
+        """Whether it is a mirror that a server named."""
+        return bool(self.home)
 
     @property
     def alive(self) -> bool:
@@ -116,3 +128,7 @@ def connection_limit(sources: Iterable[Source], split: int, per_host: int) -> in
     """How many Connections may be open at once: ``split``, within ``per_host`` for every living host."""
     hosts = {source.host for source in sources if source.alive}
     return min(split, per_host * len(hosts))
+
+
+def _host(uri: str) -> str:
+    return "/".join(uri.split("/", 3)[:3]).lower()

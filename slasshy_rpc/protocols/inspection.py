@@ -11,7 +11,7 @@ from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
 from slasshy_rpc.plan.retry import pause
 from slasshy_rpc.plan.sources import Source, choose
 from slasshy_rpc.protocols.crew import Limits
-from slasshy_rpc.protocols.opener import Arrival, Opener, RangeRefused
+from slasshy_rpc.protocols.opener import Arrival, Inquiry, Opener, RangeRefused
 
 #: What there is to say when no Source can go on.
 NO_URI = "No URI available."
@@ -27,8 +27,11 @@ class Inspection:
         self._not_found_limit = not_found_limit
         self._not_found = 0
 
-    async def first(self, start: int, end: int | None) -> tuple[Arrival, Source]:
-        """The answer of the first Source that gives one, and that Source. Raises DownloadError when none is left."""
+    async def first(self, start: int, end: int | None, inquiry: Inquiry | None = None) -> tuple[Arrival, Source]:
+        """The answer of the first Source that gives one, and that Source. Raises DownloadError when none is left.
+
+        With an ``inquiry`` nothing is known of the file yet; raises Unchanged if it asks for what is newer.
+        """
         tries: dict[Source, int] = {}
         failed: Source | None = None
         while True:
@@ -38,7 +41,7 @@ class Inspection:
                 raise fault.with_traceback(None)
             source.join()
             try:
-                return await self._opener.open(source, start, end), source
+                return await self._opener.open(source, start, end, inquiry), source
             except RangeRefused:
                 raise
             except DownloadError as error:

@@ -208,6 +208,8 @@ class LocalFile:
     @property
     def blank(self) -> bool:
         """Whether nothing that was there before is kept."""
+        if self.action is existing.Action.RESUME_LENGTH:
+            return not self.done  # less than a block
         return self.action in (existing.Action.FRESH, existing.Action.TRUNCATE)
 
     def write(self, body: bytes) -> None:
@@ -339,6 +341,15 @@ def foresee(path: str, rules: FileRules) -> Range | None:
         start = (size - 1) // BLOCK * BLOCK
         return (start, 0) if start else None
     return None
+
+
+def whole_since(path: str) -> float | None:
+    """When the file at ``path`` was last written (seconds since the epoch); None if there is none, or only a part."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime if layout.is_regular(status) and not os.path.lexists(layout.control_path(path)) else None
 
 
 def _marked(path: str, rules: FileRules, length: int) -> tuple[Range, ...]:

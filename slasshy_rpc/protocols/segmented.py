@@ -9,20 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
-import functools
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar
 
 from slasshy_rpc import _engine, clock
 from slasshy_rpc.disk import layout
 from slasshy_rpc.disk.checksum import digest_file
-from slasshy_rpc.disk.existing import Action
+from slasshy_rpc.disk.existing import Action, settle
 from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode, SourceError
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.values import OptionSet
-from slasshy_rpc.plan import naming
 from slasshy_rpc.plan.ranges import Ranges
 from slasshy_rpc.plan.record import Cadence
 from slasshy_rpc.plan.segments import SegmentMap
@@ -30,10 +28,21 @@ from slasshy_rpc.plan.selector import Selector
 from slasshy_rpc.plan.sources import Source
 from slasshy_rpc.protocols.atonce import AtOnce
 from slasshy_rpc.protocols.base import Outcome, Workplace
-from slasshy_rpc.protocols.crew import Crew, Limits
+from slasshy_rpc.protocols.crew import Crew, Limits, same_version
+from slasshy_rpc.protocols.destination import Destination
 from slasshy_rpc.protocols.inspection import NO_URI, Inspection
-from slasshy_rpc.protocols.localfile import FileRules, LocalFile, foresee
-from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, Openings, RangeRefused, SourceChanged
+from slasshy_rpc.protocols.localfile import FileRules, LocalFile, foresee, whole_since
+from slasshy_rpc.protocols.offloop import outlast, threaded
+from slasshy_rpc.protocols.opener import (
+    Arrival,
+    Facts,
+    Inquiry,
+    Opener,
+    Openings,
+    RangeRefused,
+    SourceChanged,
+    Unchanged,
+)
 from slasshy_rpc.protocols.portrait import Look, Portrait
 from slasshy_rpc.protocols.stream import Stream
 from slasshy_rpc.values import ServerView, Snapshot
@@ -66,6 +75,8 @@ class Plan:
     always_resume: bool
     not_found_limit: int
     dry_run: bool
+    use_head: bool
+    conditional: bool
     checksum: tuple[str, str] | None
 
 
@@ -93,15 +104,16 @@ class SegmentedJob:
         self._stream = Stream(self._inspection, receiver, sources, plan.limits, self._pace, self._crew.speed)
         self._at_once = AtOnce()
         self._file: LocalFile | None = None
-        self._wished = "", ""  # a name and its path
+        self._destination = Destination(plan.directory, plan.out, plan.trusted, plan.compat)
         self._begun = place.claims.path_of(place.gid)  # what an earlier Job of this Download was writing
-        self._path = self._begun or (self._wish(plan.out) if plan.out else "")
+        self._path = self._begun or (self._destination.path(plan.out) if plan.out else "")
         self._length: int | None = None
         self._verified: int | None = None
         self._cancelled = False
         self._resumed = False
         self._had = 0
         self._portrait = Portrait()
+        self._inquiry = Inquiry(plan.use_head or plan.dry_run, self._since if plan.conditional else None)
 
     # ---- the Job
 
@@ -111,6 +123,9 @@ class SegmentedJob:
             for fresh_starts in range(FRESH_STARTS + 1):
                 try:
                     await self._bring()
+                    return Outcome()
+                except Unchanged as unchanged:
+                    self._leave_alone(unchanged)
                     return Outcome()
                 except (SourceChanged, RangeRefused) as error:
                     spent = fresh_starts >= self._starts(error)
@@ -138,7 +153,7 @@ class SegmentedJob:
             int(self._crew.speed.rate()),
             connected or sum(source.connections for source in self._sources),
             piece,
-            self._shown_path(),
+            self._destination.shown(self._path),
             self.place.lines.views(),
             self._verified,
             self._had,
@@ -164,8 +179,8 @@ class SegmentedJob:
     def change_uris(self, uris: Sequence[str]) -> None:
         """See ``Job.change_uris``: a stream whose line stays is not touched."""
         lines = self.place.lines
-        known, kept = {source.uri: source for source in self._sources}, frozenset(uris)
-        self._sources[:] = [source for source in self._sources if source.uri in kept]
+        known, kept = {source.uri: source for source in self._sources if not source.named}, frozenset(uris)
+        self._sources[:] = [source for source in self._sources if source.uri in kept or source.named]
         for uri, source in known.items():
             if uri not in kept:
                 self._opener.withdraw(source)
@@ -187,13 +202,14 @@ class SegmentedJob:
         arrival, source = await self._inspect()
         facts = arrival.facts
         self._length = facts.length
+        self._sources += [source.mirror(uri) for uri in facts.mirrors if all(uri != s.uri for s in self._sources)]
         if self._plan.dry_run:
-            arrival.channel.close()
-            self._crew.ledger = SegmentMap(facts.length or 0, [(0, facts.length or 0)])
+            await self._opener.put_back(arrival)
+            await self._foretell(facts)
             return
         spare: Arrival | None = arrival
         try:
-            self._path = self._begun or self._wish(self._plan.out or facts.name)
+            self._path = self._begun or self._destination.path(self._plan.out or facts.name)
             body = await self._take(arrival, source)
             if len(body) == facts.length:
                 await self._opener.put_back(arrival)
@@ -209,6 +225,7 @@ class SegmentedJob:
             raise
         if facts.length is None:
             facts, self._length = await self._stream.bring(arrival, source, file, lambda: self._off_loop(file.empty))
+            await self._verify(file, facts)
             await self._finish(file, facts, self._length)
             return
         ledger = SegmentMap(facts.length, [(0, len(body))] if body and file.blank else file.done)
@@ -220,30 +237,79 @@ class SegmentedJob:
             raise asyncio.CancelledError
         self._resumed = bool(file.done)
         self._had = ledger.done.total if self._resumed else 0
-        if file.action is Action.VERIFY and not await self._matches(file, facts.length):
+        if file.action is Action.VERIFY and not await self._matches(file, facts):
             await self._off_loop(file.empty)
             ledger = SegmentMap(facts.length)
+        if arrival.bodyless and not ledger.complete:
+            spare, source = await self._go_on(ledger, arrival, facts)
         await self._fetch(ledger, file, spare, facts, source)
-        if self._plan.checksum and file.action is not Action.VERIFY and not await self._matches(file, facts.length):
-            self._crew.ledger = SegmentMap(facts.length)
-            text = f"{file.path} does not have the {self._plan.checksum[0]} digest that was given."
-            raise DownloadError(text, ErrorCode.CHECKSUM, terse="")
+        if file.action is not Action.VERIFY:
+            await self._verify(file, facts)
         await self._finish(file, facts, facts.length)
+
+    async def _verify(self, file: LocalFile, facts: Facts) -> None:
+        """Raises DownloadError 32 if the file does not have the digest that was given, or else that a server told."""
+        if not await self._matches(file, facts):
+            self._crew.ledger = SegmentMap(facts.length or 0)
+            algorithm, _ = self._plan.checksum or facts.digest or ("", "")
+            told = "was given" if self._plan.checksum else "the server told"
+            text = f"{file.path} does not have the {algorithm} digest that {told}."
+            raise DownloadError(text, ErrorCode.CHECKSUM, terse="")
+
+    async def _go_on(self, ledger: SegmentMap, told: Arrival, facts: Facts) -> tuple[Arrival, Source]:
+        """After a HEAD: the body, from the first byte that is missing, as it is. Raises SourceError."""
+        await self._opener.put_back(told)
+        start, end = ledger.free[0]
+        arrival, source = await self._inspection.first(start, end)
+        if arrival.facts.length != facts.length or not same_version(facts, arrival.facts):
+            arrival.channel.close()
+            text = "The server's answer to GET is not of the file that it told of after HEAD."
+            error = SourceError(text, ErrorCode.CANNOT_RESUME, terse=NO_URI)
+            self._crew.ledger = ledger
+            source.fail(error)
+            raise error
+        return arrival, source
+
+    async def _foretell(self, facts: Facts) -> None:
+        """--dry-run: where the file would be, and whether it might; nothing is touched. Raises DiskError."""
+        self._path = self._begun or self._destination.path(self._plan.out or facts.name)
+        if facts.length:
+            given, rules = self._plan.checksum is not None, self._plan.file.existing
+            found = await self._off_loop(settle, self._path, facts.length, self._claim, rules, checksum=given)
+            self._path = found.path
+        self._crew.ledger = SegmentMap(facts.length or 0, [(0, facts.length or 0)])
+
+    def _leave_alone(self, unchanged: Unchanged) -> None:
+        """--conditional-get: there is nothing newer than the file, which is complete as it is."""
+        self._path = self._path or self._destination.named(unchanged.url)
+        log.info("%s: %s", self._path, unchanged)
+        self._length = unchanged.length
+        self._crew.ledger = SegmentMap(unchanged.length, [(0, unchanged.length)])
 
     async def _inspect(self) -> tuple[Arrival, Source]:
         """Open the file for the first time: the answer's head is the inspection, its body is kept.
 
         If a file that can be continued lies where the name points, the first missing bytes are asked for at once.
         """
-        guess = self._path or self._guess()
+        if self._inquiry.head:
+            arrival, source = await self._inspection.first(0, None, self._inquiry)
+            if arrival.facts.length or self._plan.dry_run:
+                return arrival, source
+            # What has no length is not known any better than before, but for its name.
+            await self._opener.put_back(arrival)
+            name = arrival.facts.name
+            arrival, source = await self._inspection.first(0, None)
+            arrival.facts = replace(arrival.facts, name=name)
+            return arrival, source
+        guess = self._path or self._destination.named(self._sources[0].uri)
         there = guess and layout.taken(guess)  # a quick look, and most need no more
         gap = await self._off_loop(foresee, guess, self._plan.file) if there else None
         if gap is not None:
             start, end = gap
             part = max(self._plan.limits.min_split_size, (end - start) // self._plan.limits.connections)
             with contextlib.suppress(RangeRefused):
-                return await self._inspection.first(start, min(start + part, end) if end else None)
-        return await self._inspection.first(0, None)
+                return await self._inspection.first(start, min(start + part, end) if end else None, self._inquiry)
+        return await self._inspection.first(0, None, self._inquiry)
 
     async def _take(self, arrival: Arrival, source: Source) -> bytes:
         """A body that is small and not to be slowed down, or its beginning."""
@@ -269,8 +335,8 @@ class SegmentedJob:
                 path,
                 facts.length,
                 self._plan.file,
-                lambda path: place.claims.take(path, place.gid),
-                checksum=self._plan.checksum is not None,
+                self._claim,
+                checksum=bool(self._plan.checksum or facts.digest),
                 begun=path == self._begun,
                 validators=(facts.etag, facts.last_modified),
                 gid=place.gid,
@@ -278,7 +344,7 @@ class SegmentedJob:
             )
             if file.blank and body:
                 file.write(body)
-            if file.blank and len(body) == facts.length and self._plan.checksum is None:
+            if file.blank and len(body) == facts.length and not (self._plan.checksum or facts.digest):
                 file.finish(facts.length, _stamp(facts.last_modified))
             return file
 
@@ -311,7 +377,7 @@ class SegmentedJob:
             raise
         finally:
             over.set()
-            await _outlast(saving)
+            await outlast(saving)
             saving.result()
 
     async def _keep_records(self, file: LocalFile, over: asyncio.Event) -> None:
@@ -341,10 +407,12 @@ class SegmentedJob:
             cadence.note(solid.total, took)
             wait = max(interval, took)
 
-    async def _matches(self, file: LocalFile, length: int) -> bool:
-        """Whether the file has the digest that was given."""
-        assert self._plan.checksum is not None
-        algorithm, expected = self._plan.checksum
+    async def _matches(self, file: LocalFile, facts: Facts) -> bool:
+        """Whether the file has the digest that was given, or else that a server told; so has one without any."""
+        wanted = self._plan.checksum or facts.digest
+        if wanted is None or (not self._plan.checksum and self._stream.digest == wanted[1]):
+            return True
+        algorithm, expected = wanted
         self._verified = 0
 
         def progress(done: int) -> None:
@@ -354,7 +422,7 @@ class SegmentedJob:
             found = await self._off_loop(digest_file, file.fd, algorithm, progress, lambda: self._cancelled)
         finally:
             self._verified = None
-        return found == expected.lower()
+        return found == expected
 
     async def _finish(self, file: LocalFile, facts: Facts, length: int) -> None:
         await self._outdo(file.finish, length, _stamp(facts.last_modified))
@@ -389,29 +457,17 @@ class SegmentedJob:
 
     # ---- small things
 
-    def _wish(self, name: str) -> str:
-        plan = self._plan
-        if name != self._wished[0]:
-            trusted = plan.trusted and name == plan.out
-            self._wished = name, layout.resolve(plan.directory, name, trusted=trusted, compat=plan.compat)
-        return self._wished[1]
+    def _claim(self, path: str) -> bool:
+        return self.place.claims.take(path, self.place.gid)
 
-    def _shown_path(self) -> str:
-        """The path below ``dir`` as it was written, with as many slashes at its end and one more, as aria2 shows it."""
-        folder = self._plan.directory.rstrip("/")
-        inside = folder and folder != self._plan.directory and self._path.startswith(folder + "/")
-        return self._plan.directory + self._path[len(folder) :] if inside else self._path
-
-    def _guess(self) -> str:
-        """The path if the server names the file as its URI does; '' if there is no telling."""
-        try:
-            return self._wish(naming.choose(None, self._sources[0].uri, compat=self._plan.compat))
-        except DownloadError:
-            return ""
+    async def _since(self, url: str) -> float | None:
+        """--conditional-get: the time of the file that ``url`` would be written to; None where that is begun anew."""
+        path = self._path or self._destination.named(url)
+        return await self._off_loop(whole_since, path) if path and not self._begun else None
 
     async def _outdo(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a blocking step that may finish the file; told to stop a moment too late, we have not been."""
-        task = _threaded(step, *args, **kwargs)
+        task = threaded(step, *args, **kwargs)
         try:
             await self._until(task)
         except asyncio.CancelledError:
@@ -423,7 +479,7 @@ class SegmentedJob:
 
     async def _off_loop(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a blocking step in a thread, to its end even when the Job is cancelled meanwhile."""
-        task = _threaded(step, *args, **kwargs)
+        task = threaded(step, *args, **kwargs)
         await self._until(task)
         return task.result()
 
@@ -432,25 +488,8 @@ class SegmentedJob:
             await asyncio.shield(task)
         except asyncio.CancelledError:
             self._cancelled = True
-            await _outlast(task)
+            await outlast(task)
             raise
-
-
-def _threaded(step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> asyncio.Future[_T]:
-    """Run a step that may block beside the loop."""
-    return asyncio.get_running_loop().run_in_executor(None, functools.partial(step, *args, **kwargs))
-
-
-async def _outlast(task: asyncio.Future[Any]) -> None:
-    """Wait for the end of ``task`` however often we are told to go: it writes to a file that is closed after it."""
-    told: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            told = error
-    if told is not None:
-        raise told
 
 
 def _stamp(date: str) -> float | None:

@@ -1,6 +1,7 @@
 """A body of unknown length: one stream from the first byte to the end, which cannot be continued.
 
-Owns: its tries, and what it looks like while it runs. Never: the file's name and records (segmented).
+Owns: its tries, what it looks like while it runs, and that a compressed body is unfolded. Never: the file's name and
+records (segmented).
 """
 
 from __future__ import annotations
@@ -15,9 +16,14 @@ from slasshy_rpc.plan.sources import Source
 from slasshy_rpc.plan.speed import Speed
 from slasshy_rpc.protocols.connection import transfer_error
 from slasshy_rpc.protocols.crew import Limits, too_slow
+from slasshy_rpc.protocols.decoding import Decoding
 from slasshy_rpc.protocols.inspection import Inspection
 from slasshy_rpc.protocols.localfile import LocalFile
+from slasshy_rpc.protocols.offloop import outlast, threaded
 from slasshy_rpc.protocols.opener import Arrival, Facts
+
+#: How often speeds are taken, and what has come is unfolded (seconds).
+TICK = 0.25
 
 
 class Stream:
@@ -38,9 +44,12 @@ class Stream:
         self._limits = limits
         self._pace = pace
         self._speed = speed
-        self._slow: DownloadError | None = None
+        self._fault: DownloadError | None = None  # for which a Transfer was stopped
         self._transfer: _engine.Transfer | None = None
+        self._decoding: Decoding | None = None
         self._came = 0  # until it was stopped
+        self._brought = 0  # by one try
+        self.digest = ""  # of the body as it came, where that is not what the file has
 
     @property
     def running(self) -> bool:
@@ -49,8 +58,10 @@ class Stream:
 
     @property
     def received(self) -> int:
-        """Bytes that have come."""
-        return self._transfer.position if self._transfer is not None else self._came
+        """Bytes of the file that have come."""
+        if self._transfer is None:
+            return self._came
+        return self._transfer.position if self._decoding is None else self._decoding.written
 
     def withdraw(self, source: Source) -> None:
         """Leave ``source``, if it is the one that sends."""
@@ -70,28 +81,18 @@ class Stream:
                 arrival.channel.close()
                 arrival, source = await self._inspection.first(0, None)
                 continue
-            transfer, ended = self._receiver.start(
-                arrival.channel, file.fd, 0, _engine.UNBOUNDED, pace=self._pace, timeout=self._limits.timeout
-            )
-            self._transfer = transfer
             source.join()
             began = clock.monotonic()
-            watching = asyncio.create_task(self._watch(transfer))
             try:
-                await self._receiver.settle(transfer, ended)
-            except asyncio.CancelledError:
-                self._came = transfer.position
-                raise
+                transfer = await self._receive(arrival, file)
             finally:
-                watching.cancel()
                 arrival.channel.close()
-                self._transfer = None
-                source.leave(transfer.position, clock.monotonic() - began)
-            if transfer.reason == _engine.COMPLETE:
-                return arrival.facts, transfer.position
-            error = self._slow or transfer_error(transfer, file.path)
+                source.leave(self._brought, clock.monotonic() - began)
+            if transfer.reason == _engine.COMPLETE and self._fault is None:
+                return arrival.facts, self._brought
+            error = self._fault or transfer_error(transfer, file.path)
             source.report(error)
-            tries, self._slow = tries + 1, None
+            tries, self._fault = tries + 1, None
             wait = self._inspection.patience(error, tries) if source in self._sources else None
             if wait is None:
                 source.fail(error)
@@ -100,14 +101,79 @@ class Stream:
             arrival, source = await self._inspection.first(0, None)
             await empty()
 
+    async def _receive(self, arrival: Arrival, file: LocalFile) -> _engine.Transfer:
+        """Have the engine write the body to the file, or to where it is unfolded.
+
+        How much of the file that was is in ``_brought``, and what went wrong beside the Transfer in ``_fault``. Raises
+        DiskError before anything has come.
+        """
+        decoding, self.digest, self._brought = None, "", 0
+        if arrival.coding:
+            algorithm = arrival.facts.digest[0] if arrival.facts.digest else ""
+            decoding = Decoding(arrival.coding, file.fd, file.path, algorithm)
+        try:
+            if decoding is not None:
+                beginning = threaded(decoding.begin)
+                await outlast(beginning)
+                beginning.result()
+            transfer, ended = self._receiver.start(
+                arrival.channel,
+                decoding.spool if decoding else file.fd,
+                0,
+                _engine.UNBOUNDED,
+                pace=self._pace,
+                timeout=self._limits.timeout,
+            )
+            self._transfer, self._decoding = transfer, decoding
+            watching = asyncio.create_task(self._watch(transfer))
+            unfolding = asyncio.create_task(self._unfold(transfer, ended, decoding)) if decoding else None
+            try:
+                await self._receiver.settle(transfer, ended)
+                if unfolding is not None:
+                    await asyncio.shield(unfolding)
+            except asyncio.CancelledError:
+                self._came = self.received
+                raise
+            finally:
+                watching.cancel()
+                if decoding is not None and unfolding is not None:
+                    if not unfolding.done():
+                        decoding.stop()
+                    await outlast(unfolding)
+                    self.digest = decoding.digest
+                self._brought = self.received
+                self._transfer = self._decoding = None
+            return transfer
+        finally:
+            if decoding is not None:
+                decoding.close()
+
+    async def _unfold(
+        self, transfer: _engine.Transfer, ended: asyncio.Future[_engine.Transfer], decoding: Decoding
+    ) -> None:
+        """Undo the coding of what has come until all has. Never cancelled: it writes to the file."""
+        try:
+            over = False
+            while not over:
+                over = ended.done()
+                await threaded(decoding.advance, transfer.flushed)
+                if not over:
+                    await asyncio.wait([ended], timeout=TICK)
+            if transfer.reason == _engine.COMPLETE:
+                decoding.finish()
+        except DownloadError as error:
+            self._fault = error
+            transfer.cancel()
+
     async def _watch(self, transfer: _engine.Transfer) -> None:
         """Take the speed, and stop what is below lowest-speed-limit."""
         began = clock.monotonic()
         while True:
             now, speed = clock.monotonic(), self._speed
             speed.note(now, transfer.position)
-            self._slow = too_slow(self._limits, now - began, speed.rate())
-            if self._slow is not None:
+            slow = too_slow(self._limits, now - began, speed.rate())
+            if slow is not None:
+                self._fault = slow
                 transfer.cancel()
                 return
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(TICK)

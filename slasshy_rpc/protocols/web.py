@@ -93,8 +93,6 @@ class Web:
 def plan(request: Request, live_dir: Path | None) -> Plan:
     """What a segmented download needs of its options."""
     options = request.options
-    checksum = options.text("checksum")
-    algorithm, _, digest = (checksum or "").partition("=")
     return Plan(
         directory=options.text("dir") or ".",
         out=options.text("out") or "",
@@ -106,8 +104,16 @@ def plan(request: Request, live_dir: Path | None) -> Plan:
         always_resume=options.flag("always-resume"),
         not_found_limit=options.integer("max-file-not-found"),
         dry_run=options.flag("dry-run"),
-        checksum=(algorithm.lower(), digest) if checksum else None,
+        use_head=options.flag("use-head"),
+        conditional=options.flag("conditional-get"),
+        checksum=checksum(options),
     )
+
+
+def checksum(options: OptionSet) -> tuple[str, str] | None:
+    """--checksum as (algorithm, digest), both in lower case."""
+    algorithm, given, digest = (options.text("checksum") or "").partition("=")
+    return (algorithm.lower(), digest.lower()) if given else None
 
 
 def outlet(options: OptionSet) -> Outlet:
@@ -200,6 +206,9 @@ def http_rules(options: OptionSet, outlet: Outlet) -> HttpRules:
         proxies=proxies(options),
         receive_buffer=options.integer("socket-recv-buffer-size"),
         disable_ipv6=options.flag("disable-ipv6"),
+        accept_gzip=options.flag("http-accept-gzip"),
+        want_digest=not options.flag("no-want-digest-header"),
+        digest=checksum(options),
         outlet=outlet,
         default_utf8=options.flag("content-disposition-default-utf8"),
         compat=options.flag("compat"),

@@ -71,6 +71,9 @@ TABLE: tuple[Allowed, ...] = (
         "blocks.",
         (
             "ends/bodies that break off/too short, tellStatus: result.completedLength",
+            "heads/conditional/older, no renaming, tellStatus: result.totalLength",
+            "heads/HEAD first/there, tellStatus: result.totalLength",
+            "heads/dry run/there, no renaming, tellStatus: result.totalLength",
             "ends/places/a longer one is there, tellStatus: result.totalLength",
             "life/the same file twice/no renaming, tellStatus: result.totalLength",
             "looks/going on with what is there/half, no renaming, tellStatus: result.totalLength",
@@ -120,6 +123,15 @@ TABLE: tuple[Allowed, ...] = (
             "looks/unknown length/complete, files: u.*",
         ),
     ),
+    Allowed(
+        "Mirrors that a server names (`Link`, `rel=duplicate`) are asked, but neither listed nor saved, and get no "
+        "credentials of the user's.",
+        (
+            "heads/mirrors/*, tellStatus: result.files[0].uris[1]*",
+            "heads/mirrors/*, tellStatus: result.files[0].uris[2]*",
+        ),
+        ours=ABSENT,
+    ),
     # ---- through proxies
     Allowed(
         "A proxy may be `socks5://`, `socks5h://`, `socks4://` or `socks4a://`, and its scheme may be in capitals.",
@@ -168,7 +180,12 @@ TABLE: tuple[Allowed, ...] = (
     ),
     Allowed(
         "1.36 does not know `no-want-digest-header`.",
-        ("*: *no-want-digest-header", "options/in */no-want-digest-header *"),
+        (
+            "*: *no-want-digest-header",
+            "options/in */no-want-digest-header *",
+            "heads/what is asked/no Want-Digest, requests: [0].want-digest",
+            "heads/digests/wrong, unasked, requests: [0].want-digest",
+        ),
         only="1.36.0",
     ),
     Allowed(

@@ -28,7 +28,7 @@ AT_ONCE = 4
 
 Play = Callable[[Stage], None]
 OURS = "ours"
-_MODULES = ("calls", "options", "life", "queue", "uris", "looks", "ends", "frames", "sessions", "proxies")
+_MODULES = ("calls", "options", "life", "queue", "uris", "looks", "ends", "frames", "sessions", "proxies", "heads")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from slasshy_rpc.errors import DownloadError, Retry
+from slasshy_rpc.plan.lines import Lines
 from slasshy_rpc.plan.retry import LONGEST, PATIENCE, RetryRules, pause
+from slasshy_rpc.plan.selector import Selector
 from slasshy_rpc.plan.sources import Source, choose, connection_limit
 from slasshy_rpc.plan.speed import WINDOW, Speed
 
@@ -76,3 +78,15 @@ def test_speed_falls_to_nothing_when_nothing_comes() -> None:
     for tick in range(0, 60):
         speed.note(tick / 4, min(10_000, tick * 1000))
     assert speed.rate() == 0
+
+
+def test_a_mirror_that_a_server_named_is_not_listed() -> None:
+    lines = Lines(["http://a/x"])
+    given = Source.of("http://a/x", lines, Selector())
+    mirror = given.mirror("HTTP://b:8/x")
+    again = mirror.mirror("http://c/x")
+    assert not given.named
+    assert (mirror.named, mirror.home, mirror.host) == (True, "http://a/x", "http://b:8")
+    assert again.home == "http://a/x"  # whose credentials these are does not change on the way
+    mirror.join()
+    assert [view.uri for view in lines.views()] == ["http://a/x"]

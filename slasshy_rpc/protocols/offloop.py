@@ -1,0 +1,31 @@
+"""Steps that may block, beside the loop.
+
+Owns: how they are begun, and that none is left behind. Never: what they do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def threaded(step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> asyncio.Future[_T]:
+    """Run a step that may block beside the loop."""
+    return asyncio.get_running_loop().run_in_executor(None, functools.partial(step, *args, **kwargs))
+
+
+async def outlast(task: asyncio.Future[Any]) -> None:
+    """Wait for the end of ``task`` however often we are told to go: it writes to a file that is closed after it."""
+    told: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            told = error
+    if told is not None:
+        raise told
