@@ -110,8 +110,7 @@ class SegmentedJob:
         self._length: int | None = None
         self._verified: int | None = None
         self._cancelled = False
-        self._resumed = False
-        self._had = 0
+        self._had = 0  # bytes that an earlier Job, or another program, had left
         self._portrait = Portrait()
         self._inquiry = Inquiry(plan.use_head or plan.dry_run, self._since if plan.conditional else None)
 
@@ -235,8 +234,7 @@ class SegmentedJob:
             if file.finished:
                 return
             raise asyncio.CancelledError
-        self._resumed = bool(file.done)
-        self._had = ledger.done.total if self._resumed else 0
+        self._had = ledger.done.total if file.done else 0
         if file.action is Action.VERIFY and not await self._matches(file, facts):
             await self._off_loop(file.empty)
             ledger = SegmentMap(facts.length)
@@ -431,7 +429,7 @@ class SegmentedJob:
     def _starts(self, error: DownloadError) -> int:
         """How many fresh starts there may be; one after a stream that broke off is a try as any other."""
         tries = self._plan.limits.retry.max_tries
-        if isinstance(error, RangeRefused) and not self._resumed and tries:
+        if isinstance(error, RangeRefused) and not self._had and tries:
             return min(FRESH_STARTS, tries - 1)
         return FRESH_STARTS
 
@@ -447,7 +445,7 @@ class SegmentedJob:
             return False
         if not any(source.alive for source in self._sources):
             return False
-        return not (isinstance(error, RangeRefused) and self._resumed and self._plan.always_resume)
+        return not (isinstance(error, RangeRefused) and self._had > 0 and self._plan.always_resume)
 
     async def _start_over(self, file: LocalFile) -> None:
         """The bytes that came belong to another content: away with them."""
