@@ -16,14 +16,15 @@ import secrets
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from slasshy_rpc._engine import Engine, Pace
 from slasshy_rpc.api.methods import Api
 from slasshy_rpc.api.paths import server_files
+from slasshy_rpc.api.rows import Row
 from slasshy_rpc.cli import logs
 from slasshy_rpc.cli.arguments import Invocation, Mode
 from slasshy_rpc.cli.background import detach, until_gone
@@ -52,8 +53,20 @@ DISK_THREADS = 32
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(start: Invocation) -> int:
+class View(Protocol):
+    """What the console shows of a one-shot's downloads, as Readout does."""
+
+    async def run(self) -> None:
+        """Show the progress until cancelled."""
+
+    def results(self, rows: Sequence[Row], form: str) -> None:
+        """Say how all have ended; see Readout."""
+
+
+def run(start: Invocation, view: Callable[[Api], View] | None = None) -> int:
     """Do what the command line asked for; returns the exit code. Raises UsageError and OptionError.
+
+    ``view`` makes what the console shows instead of aria2's readout.
 
     The input file is read to its end before anything opens, unless --deferred-input puts it off. A bad value in it
     costs nothing but the start then, and while a pipe is read that nobody closes, signals still do what they do to any
@@ -71,7 +84,7 @@ def run(start: Invocation) -> int:
         log.warning("%s", warning)
     _allow_open_files(start.options.integer("rlimit-nofile"))
     started = detach() if start.options.flag("daemon") else None
-    return _run_on_uvloop(App(start, listed, started).run())
+    return _run_on_uvloop(App(start, listed, started, view).run())
 
 
 def _allow_open_files(wanted: int) -> None:
@@ -96,8 +109,15 @@ def _run_on_uvloop(main: Coroutine[Any, Any, int]) -> int:
 class App:
     """One process from its start to its exit code. ``started`` is called when nothing can keep it from starting."""
 
-    def __init__(self, start: Invocation, listed: list[Entry], started: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        start: Invocation,
+        listed: list[Entry],
+        started: Callable[[], None] | None = None,
+        view: Callable[[Api], View] | None = None,
+    ) -> None:
         self._start = start
+        self._view = view
         self._listed = listed
         self._options = start.options
         self._started = started
@@ -122,8 +142,7 @@ class App:
         try:
             pace = Pace(self._options.integer("max-overall-download-limit"))
             cookies = Cookies()
-            if jar := self._options.text("load-cookies"):
-                cookies.load(jar)
+            self._load_cookies(cookies)
             origins = _load_origins(self._options)
             way = outlet(self._options)
             await way.prepare()
@@ -147,7 +166,7 @@ class App:
             if state is not None and (server or self._listed or self._start.deferred):
                 await asyncio.to_thread(livemap.prune, state / "live")
                 owners |= await asyncio.to_thread(livemap.owners, state / "live")
-            readout = Readout(self._options, api.rows)
+            readout = self._view(api) if self._view else Readout(self._options, api.rows)
             failed = await self._serve(session, api, readout, owners)
             _save_cookies(cookies, session.options.text("save-cookies"))
             _save_origins(origins, session.options.text("server-stat-of"))
@@ -165,7 +184,7 @@ class App:
                 loop.remove_signal_handler(number)
                 signal.signal(number, signal.SIG_IGN)
 
-    async def _serve(self, session: Session, api: Api, readout: Readout, owners: dict[str, str]) -> int:
+    async def _serve(self, session: Session, api: Api, readout: View, owners: dict[str, str]) -> int:
         """From the first entry to the saved session; returns the exit code that refused entries call for.
 
         ``owners`` are the paths that GIDs had before (``livemap.owners``).
@@ -276,6 +295,16 @@ class App:
             )
             return None
         return history
+
+    def _load_cookies(self, cookies: Cookies) -> None:
+        """What load-cookies names. A file that is no use ends the start, in compat only the cookies, as in aria2."""
+        if path := self._options.text("load-cookies"):
+            try:
+                cookies.load(path)
+            except OptionError as error:
+                if not self._start.compat:
+                    raise
+                log.error("No cookies were loaded. %s", error)
 
     @staticmethod
     async def _first(*waits: Coroutine[Any, Any, Any]) -> None:

@@ -25,7 +25,7 @@ from slasshy_rpc.session.events import Events
 from slasshy_rpc.session.queue import Whence
 from slasshy_rpc.session.session import Session
 from slasshy_rpc.session.uris import MOST, too_many
-from slasshy_rpc.values import Event, Status
+from slasshy_rpc.values import Event, ServerView, Status
 
 #: The aria2 whose behaviour this is (front ends compare it).
 ARIA2_VERSION = "1.37.0"
@@ -166,6 +166,14 @@ class Api:
     def row(self, download_gid: str) -> Row:
         """One Download. Raises RpcError if it is not known (any more)."""
         return row(self._session.find(download_gid))
+
+    def servers(self, download_gid: str) -> tuple[ServerView, ...]:
+        """The open connections of one Download, and what each of them brings. Raises RpcError if it is not known."""
+        return self._session.find(download_gid).servers()
+
+    def waiting(self) -> int:
+        """How many Downloads wait, the paused ones included."""
+        return len(self._session.queue)
 
     def result_rows(self) -> list[Row]:
         """What has ended, oldest first, then what the end of the process interrupted."""

@@ -451,7 +451,8 @@ _add(
     Option("user-agent", TEXT, f"slasshy-rpc/{__version__}", EACH, "http",
         "Send this as the User-Agent header.", compat_default="aria2/1.37.0", short="U", metavar="USER_AGENT"),
     Option("load-cookies", PATH, None, NOWHERE, "basic http cookie",
-        "Load cookies from FILE, in Netscape's format.", metavar="FILE"),
+        "Load cookies from FILE: in Netscape's format, or Firefox's cookies.sqlite, or Chromium's Cookies, whose "
+        "encrypted values are left out.", metavar="FILE"),
     Option("save-cookies", PATH, None, GLOBAL, "http cookie",
         "Save cookies to FILE at exit, in Netscape's format.", metavar="FILE"),
     Option("enable-http-keep-alive", BOOL, "true", EACH, "http",

@@ -59,6 +59,14 @@ class Connection:
         return self._arrival.position if self._arrival else -1
 
     @property
+    def span(self) -> tuple[int, int, int]:
+        """Where its Segment begins, how far it was received, and where it ends; -1 each without one."""
+        segment, transfer = self.segment, self.transfer
+        if segment is None:
+            return -1, -1, -1
+        return segment.start, transfer.position if transfer else segment.position, segment.end
+
+    @property
     def received(self) -> int:
         """Bytes received over this Connection."""
         transfer = self.transfer

@@ -24,6 +24,7 @@ class Look(NamedTuple):
     uris: tuple[UriView, ...]
     verified: int | None
     pending: bool
+    had: int = 0
 
 
 class Portrait:
@@ -59,6 +60,7 @@ def _snapshot(look: Look, bits: bytes | None, whole: int) -> Snapshot:
         files=(FileView(look.path, look.length, whole, uris=look.uris),),
         verified_length=look.verified,
         verify_pending=look.pending,
+        had=look.had,
     )
 
 

@@ -113,7 +113,7 @@ class SegmentedJob:
         self._length: int | None = None
         self._opening = False  # the file is made ready for the first time
         self._cancelled = False
-        self._resumed = False
+        self._had = 0  # bytes that an earlier Job, or another program, had left
         self._portrait = Portrait()
         self._inquiry = Inquiry(plan.use_head or plan.dry_run, self._since if plan.conditional else None)
 
@@ -159,6 +159,7 @@ class SegmentedJob:
             self.place.lines.views(),
             self._integrity.verified,
             self._integrity.pending,
+            self._had,
         )
         return self._portrait.of(look, solid if self._crew.ledger.length or self._opening else None)
 
@@ -168,7 +169,7 @@ class SegmentedJob:
             speed = int(self._crew.speed.rate())
             return tuple(ServerView(s.uri, s.current or s.uri, speed) for s in self._sources if s.connections)
         return tuple(
-            ServerView(c.source.uri, c.source.current or c.source.uri, int(c.speed.rate()))
+            ServerView(c.source.uri, c.source.current or c.source.uri, int(c.speed.rate()), *c.span)
             for c in self._crew.connections
             if c.source
         )
@@ -240,7 +241,7 @@ class SegmentedJob:
             if file.finished:
                 return
             raise asyncio.CancelledError
-        self._resumed = bool(file.done)
+        self._had = ledger.done.total if file.done else 0
         if file.fd < 0:
             await self._opener.put_back(arrival)
             self._crew.ledger = ledger
@@ -412,7 +413,7 @@ class SegmentedJob:
     def _starts(self, error: DownloadError) -> int:
         """How many fresh starts there may be; one after a stream that broke off is a try as any other."""
         tries = self._plan.limits.retry.max_tries
-        if isinstance(error, RangeRefused) and not self._resumed and tries:
+        if isinstance(error, RangeRefused) and not self._had and tries:
             return min(FRESH_STARTS, tries - 1)
         return FRESH_STARTS
 
@@ -429,7 +430,7 @@ class SegmentedJob:
         """
         if not any(source.alive for source in self._sources):
             return False
-        if isinstance(error, RangeRefused) and self._resumed:
+        if isinstance(error, RangeRefused) and self._had:
             return not self._plan.always_resume
         return file.action in (Action.FRESH, Action.TRUNCATE, Action.RESUME_CONTROL)
 

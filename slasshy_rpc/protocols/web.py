@@ -66,14 +66,12 @@ class Web:
         """See ``Protocol.job``."""
         options = request.options
         wanted, rules = self._understood(request, place.live_dir)
-        names = self._asked_names if options.flag("async-dns") else self._names
-        opener = HttpOpener(rules, self._pool, names, self._cookies)
         place.lines.reuse = options.flag("reuse-uri")  # it may have been changed since
         selector = Selector(options.text("uri-selector") or "", self._origins)
         sources = [Source.of(uri, place.lines, selector) for uri in place.lines.order(request.uris)]
         if not request.trusted:
             place = replace(place, claims=place.claims.fenced(options.text("dir") or ".", home() or "/"))
-        return SegmentedJob(sources, selector, wanted, place, opener, self._receiver, self._checks)
+        return SegmentedJob(sources, selector, wanted, place, self.opener(options, rules), self._receiver, self._checks)
 
     def _understood(self, request: Request, live_dir: Path | None) -> tuple[Plan, HttpRules]:
         """What the options of ``request`` mean. Thousands of one list, or of one caller, have the same."""
@@ -82,6 +80,11 @@ class Web:
             self._meaning = plan(request, live_dir), http_rules(request.options, self._outlet)
             self._latest = asked
         return self._meaning
+
+    def opener(self, options: OptionSet, rules: HttpRules | None = None) -> HttpOpener:
+        """What opens the Sources of a download with these options; ``rules`` if it is known what they mean."""
+        names = self._asked_names if options.flag("async-dns") else self._names
+        return HttpOpener(rules or http_rules(options, self._outlet), self._pool, names, self._cookies)
 
     async def close(self) -> None:
         """See ``Protocol.close``."""
