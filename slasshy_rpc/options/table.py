@@ -270,7 +270,7 @@ _add(
     Option("allow-piece-length-change", BOOL, "false", EACH, "advanced",
         "Continue even when the control file was written with another --piece-length.",
         accepted="the piece length of the control file is always kept, so there is nothing to allow"),
-    Option("no-conf", BOOL, None, NOWHERE, "advanced",
+    Option("no-conf", BOOL, "false", NOWHERE, "advanced",
         "Read no configuration file."),
     Option("conf-path", PATH, _conf_path, NOWHERE, "advanced",
         "Read the configuration from PATH, which is in aria2.conf's format.",
