@@ -131,7 +131,7 @@ def parse(argv: Sequence[str], *, compat: bool) -> Invocation:
         options=options,
         uris=uris,
         single=single,
-        input_file=options.text("input-file"),
+        input_file=options.text("input-file") or None,
         rpc=rpc,
         conf_path=conf_path,
         warnings=tuple(warnings),
@@ -236,9 +236,13 @@ def _take(values: dict[str, Normal], option: Option, raw: str, *, compat: bool) 
 
 
 def _conf(options: OptionSet, warnings: list[str], *, compat: bool) -> tuple[str | None, dict[str, Normal]]:
-    """The conf file's values, and its path when one was read. One that was asked for must be there."""
-    path = options.text("conf-path") or ""
-    if options.flag("no-conf") or (options.given("conf-path") is not Layer.COMMAND and not os.path.isfile(path)):
+    """The conf file's values, and its path when one was read. One that was named must be there; '' names none."""
+    path = options.text("conf-path")
+    if (
+        not path
+        or options.flag("no-conf")
+        or (options.given("conf-path") is not Layer.COMMAND and not os.path.isfile(path))
+    ):
         return None, {}
     values: dict[str, Normal] = {}
     for number, name, raw in read_conf(path):
@@ -277,10 +281,10 @@ def _meaning(
     """Server or one-shot, and whether RPC is offered. Under aria2c's name only enable-rpc makes a server."""
     rpc = command.get("enable-rpc", conf.get("enable-rpc")) == "true"
     if compat:
-        if not rpc and not uris and "input-file" not in command and "input-file" not in conf:
+        if not rpc and not uris and not command.get("input-file", conf.get("input-file")):
             raise UsageError("Specify at least one URL.")
         return (Mode.SERVER if rpc else Mode.ONE_SHOT), rpc
-    if uris or "input-file" in command:
+    if uris or command.get("input-file"):
         return Mode.ONE_SHOT, rpc
     return Mode.SERVER, True
 

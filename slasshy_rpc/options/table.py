@@ -269,7 +269,7 @@ _add(
     Option("allow-piece-length-change", BOOL, "false", EACH, "advanced",
         "Let what is continued have the present --piece-length when its control file was written with another. With "
         "false it keeps the one of the control file. Nothing is lost in either case."),
-    Option("no-conf", BOOL, None, NOWHERE, "advanced",
+    Option("no-conf", BOOL, "false", NOWHERE, "advanced",
         "Read no configuration file."),
     Option("conf-path", PATH, _conf_path, NOWHERE, "advanced",
         "Read the configuration from PATH, which is in aria2.conf's format.",

@@ -15,7 +15,7 @@ import pytest
 from slasshy_rpc.disk import control, layout
 from slasshy_rpc.disk.checksum import digest_file
 from slasshy_rpc.errors import DiskError, ErrorCode
-from slasshy_rpc.protocols import segmented
+from slasshy_rpc.protocols import integrity
 from slasshy_rpc.protocols.localfile import LocalFile
 from tests.support.behaviour import Behaviour, after, first
 from tests.support.fake_protocol import until
@@ -92,7 +92,7 @@ async def test_one_file_is_checked_at_a_time_and_the_others_say_that_they_wait(
         assert go_on.acquire(timeout=LIMIT)
         return digest(fd, algorithm, progress, cancelled)
 
-    monkeypatch.setattr(segmented, "digest_file", held)
+    monkeypatch.setattr(integrity, "digest_file", held)
     url = origin.serve(f"/{NAME}", length=LENGTH)
     options = {"checksum": f"sha-256={origin.content(f'/{NAME}').sha256()}"}
     jobs = [fetcher.job(url, out=f"{number}.bin", **options) for number in range(3)]
@@ -135,7 +135,7 @@ async def test_a_file_that_is_checked_is_shown_whole_and_one_that_is_wrong_leave
         empty(self)
 
     loop, empty = asyncio.get_running_loop(), LocalFile.empty
-    monkeypatch.setattr(segmented, "digest_file", wrong)
+    monkeypatch.setattr(integrity, "digest_file", wrong)
     monkeypatch.setattr(LocalFile, "empty", stopped)
     job = fetcher.job(url, checksum=f"sha-256={'1' * 64}", check_integrity="true")
     running = asyncio.create_task(job.run())
