@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from slasshy_rpc.errors import OptionError, UsageError
+from slasshy_rpc.options.commands import COMMANDS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,6 +38,10 @@ def _run(argv: Sequence[str]) -> int:
     program, *arguments = argv
     compat = os.path.basename(program) == "aria2c"
     try:
+        if arguments and not compat and arguments[0] in COMMANDS:
+            from slasshy_rpc.commands import run_command
+
+            return run_command(*arguments)
         start = parse(arguments, compat=compat)
         if start.mode in (Mode.HELP, Mode.VERSION):
             sys.stdout.write(start.text)

@@ -16,24 +16,25 @@ import secrets
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from slasshy_rpc._engine import Engine, Pace
 from slasshy_rpc.api.methods import Api
 from slasshy_rpc.api.paths import server_files
+from slasshy_rpc.api.rows import Row
 from slasshy_rpc.cli import logs
 from slasshy_rpc.cli.arguments import Invocation, Mode
 from slasshy_rpc.cli.background import detach, until_gone
 from slasshy_rpc.cli.readout import Readout
 from slasshy_rpc.disk import livemap, profile
 from slasshy_rpc.errors import DiskError, OptionError, UsageError
-from slasshy_rpc.intake import Intake
+from slasshy_rpc.intake import Deferred, Intake
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.net.receive import Receiver
-from slasshy_rpc.options.files import Entry
+from slasshy_rpc.options.files import Entry, check_input
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.plan.origin import Origins
 from slasshy_rpc.protocols.web import Web, outlet, servers
@@ -53,21 +54,38 @@ DISK_THREADS = 32
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(start: Invocation) -> int:
+class View(Protocol):
+    """What the console shows of a one-shot's downloads, as Readout does."""
+
+    async def run(self) -> None:
+        """Show the progress until cancelled."""
+
+    def results(self, rows: Sequence[Row], form: str) -> None:
+        """Say how all have ended; see Readout."""
+
+
+def run(start: Invocation, view: Callable[[Api], View] | None = None) -> int:
     """Do what the command line asked for; returns the exit code. Raises UsageError and OptionError.
 
-    The input file is read to its end before anything opens. A bad value in it costs nothing but the start then, and
-    while a pipe is read that nobody closes, signals still do what they do to any program.
+    ``view`` makes what the console shows instead of aria2's readout.
+
+    The input file is read to its end before anything opens, unless --deferred-input puts it off. A bad value in it
+    costs nothing but the start then, and while a pipe is read that nobody closes, signals still do what they do to any
+    program.
     """
     logs.configure(start.options)
     sys.setswitchinterval(0.001)
     warnings = list(start.warnings)
-    listed = list(start.listed_entries(warnings))
+    listed: list[Entry] = []
+    if start.deferred:
+        check_input(start.input_file or "")
+    else:
+        listed = list(start.listed_entries(warnings.append))
     for warning in warnings:
         log.warning("%s", warning)
     _allow_open_files(start.options.integer("rlimit-nofile"))
     started = detach() if start.options.flag("daemon") else None
-    return _run_on_uvloop(App(start, listed, started).run())
+    return _run_on_uvloop(App(start, listed, started, view).run())
 
 
 def _allow_open_files(wanted: int) -> None:
@@ -92,8 +110,15 @@ def _run_on_uvloop(main: Coroutine[Any, Any, int]) -> int:
 class App:
     """One process from its start to its exit code. ``started`` is called when nothing can keep it from starting."""
 
-    def __init__(self, start: Invocation, listed: list[Entry], started: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        start: Invocation,
+        listed: list[Entry],
+        started: Callable[[], None] | None = None,
+        view: Callable[[Api], View] | None = None,
+    ) -> None:
         self._start = start
+        self._view = view
         self._listed = listed
         self._options = start.options
         self._started = started
@@ -102,6 +127,8 @@ class App:
         self._signals = 0
         self._lock = -1
         self._settled: set[str] = set()
+        self._deferred: Deferred | None = None
+        self._bad_value = 0  # the exit code for one in an entry that was put off
 
     async def run(self) -> int:
         """Start everything, wait for the end of the work or a signal, stop everything."""
@@ -116,8 +143,7 @@ class App:
         try:
             pace = Pace(self._options.integer("max-overall-download-limit"))
             cookies = Cookies()
-            if jar := self._options.text("load-cookies"):
-                self._load_cookies(cookies, jar)
+            self._load_cookies(cookies)
             origins = _load_origins(self._options)
             way = outlet(self._options)
             await way.prepare()
@@ -138,10 +164,10 @@ class App:
                 remembered = history.load(session.restore)
                 self._settled, owners = remembered.settled, remembered.paths
                 history.start(lambda: _unfinished(session))
-            if state is not None and (server or self._listed):
+            if state is not None and (server or self._listed or self._start.deferred):
                 await asyncio.to_thread(livemap.prune, state / "live")
                 owners |= await asyncio.to_thread(livemap.owners, state / "live")
-            readout = Readout(self._options, api.rows)
+            readout = self._view(api) if self._view else Readout(self._options, api.rows)
             failed = await self._serve(session, api, readout, owners)
             _save_cookies(cookies, session.options.text("save-cookies"))
             _save_origins(origins, session.options.text("server-stat-of"))
@@ -160,7 +186,7 @@ class App:
                 loop.remove_signal_handler(number)
                 signal.signal(number, signal.SIG_IGN)
 
-    async def _serve(self, session: Session, api: Api, readout: Readout, owners: dict[str, str]) -> int:
+    async def _serve(self, session: Session, api: Api, readout: View, owners: dict[str, str]) -> int:
         """From the first entry to the saved session; returns the exit code that refused entries call for.
 
         ``owners`` are the paths that GIDs had before (``livemap.owners``).
@@ -175,8 +201,8 @@ class App:
             stack.push_async_callback(asyncio.to_thread, hooks.close)
             session.events.subscribe(hooks)  # before RPC: commands come before notifications, as in aria2
             # Before RPC opens: an early saveSession must not write a file without them.
-            failed = await self._add_entries(session)
-            if not self._start.rpc and not session.queue:
+            failed = await self._add_entries(session, owners)
+            if not (self._start.rpc or self._start.deferred or session.queue):
                 if not self._options.flag("quiet"):
                     print("No files to download.")
                 return failed
@@ -189,6 +215,7 @@ class App:
             session.start()
             if self._started is not None:
                 self._started()
+            feeding = asyncio.create_task(self._deferred.run()) if self._deferred else None
             showing = asyncio.create_task(readout.run())
             watching = asyncio.create_task(self._watch(self._options.text("stop-with-process")))
             try:
@@ -199,12 +226,20 @@ class App:
                     gc.freeze()  # what start-up made lives as long as the process
                     await self._stop.wait()
                 else:
-                    await self._first(api.wait_idle(), self._stop.wait())
+                    await self._first(self._all_done(api, feeding), self._stop.wait())
             finally:
+                if feeding is not None:
+                    feeding.cancel()
                 await session.close(hurry=self._force)
                 showing.cancel()
                 watching.cancel()
-        return failed
+        return failed or (self._deferred.failed if self._deferred else 0) or self._bad_value
+
+    @staticmethod
+    async def _all_done(api: Api, feeding: asyncio.Task[None] | None) -> None:
+        if feeding is not None:
+            await feeding
+        await api.wait_idle()
 
     async def _open_rpc(self, api: Api, stack: contextlib.AsyncExitStack) -> None:
         from slasshy_rpc.rpc.server import RpcServer
@@ -220,12 +255,23 @@ class App:
             for text in way_in(self._options):
                 log.log(NOTICE, text)  # with line breaks of its own
 
-    async def _add_entries(self, session: Session) -> int:
-        """Queue what the command line and the input file name; returns the exit code that refusals call for."""
+    async def _add_entries(self, session: Session, owners: dict[str, str]) -> int:
+        """Queue what the command line and the input file name; returns the exit code that refusals call for.
+
+        What is deferred waits until the session has started.
+        """
         intake = Intake(session, self._settled, rpc=self._start.rpc)
         failed = await intake.add_own(self._start.own_entries())
+        if self._start.deferred:
+            entries = self._start.listed_entries(log.warning, self._refuse)
+            self._deferred = Deferred(session, intake, entries, owners, trusted=True)
+            return failed
         listed, self._listed = self._listed, []
         return await intake.add_listed(listed, trusted=not self._own_session) or failed
+
+    def _refuse(self, error: OptionError) -> None:
+        log.error("An entry of the input file is left out: %s: %s", error.name, error)
+        self._bad_value = error.code
 
     async def _watch(self, pid: str | None) -> None:
         """End in good order when the process that stop-with-process names has ended."""
@@ -248,18 +294,25 @@ class App:
         try:
             history.open()
         except (OSError, sqlite3.Error) as error:
-            log.error("There is no history: %s cannot be used (%s).", state, error)
+            log.error(
+                "There is no history as long as this process runs: %s cannot be used (%s). Queue and results will be "
+                "gone after it, but for what save-session keeps. See to the folder's space and permissions, or give "
+                "another --state-dir, and start again; --history=false does without.",
+                state,
+                error,
+            )
             return None
         return history
 
-    def _load_cookies(self, cookies: Cookies, path: str) -> None:
-        """Raises OptionError if that cannot be done; in compat it is only said, as by aria2."""
-        try:
-            cookies.load(path)
-        except OptionError as error:
-            if not self._start.compat:
-                raise
-            log.error("%s", error)
+    def _load_cookies(self, cookies: Cookies) -> None:
+        """What load-cookies names. A file that is no use ends the start, in compat only the cookies, as in aria2."""
+        if path := self._options.text("load-cookies"):
+            try:
+                cookies.load(path)
+            except OptionError as error:
+                if not self._start.compat:
+                    raise
+                log.error("No cookies were loaded. %s", error)
 
     @staticmethod
     async def _first(*waits: Coroutine[Any, Any, Any]) -> None:

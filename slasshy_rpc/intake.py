@@ -1,14 +1,17 @@
-"""What the command line and the input file name, made into Downloads at the start.
+"""What the command line and the input file name, made into Downloads at the start, or as their turn comes.
 
-Owns: which entries a history knows already, and what becomes of those that nobody can serve.
-Never: reading a file, or an entry that comes over RPC.
+Owns: which entries a history knows already, what becomes of those that nobody can serve, and when the next entry of a
+file is wanted. Never: the rules of a file, or an entry that comes over RPC.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence, Set
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cached_property
 
 from slasshy_rpc.cli.arguments import awaited_protocol
@@ -21,9 +24,12 @@ from slasshy_rpc.session.expand import expand_all
 from slasshy_rpc.session.gid import GidRefused, normalised
 from slasshy_rpc.session.session import Session
 from slasshy_rpc.session.uris import usable
-from slasshy_rpc.values import Status
+from slasshy_rpc.values import Event, Status
 
 log = logging.getLogger(__name__)
+
+#: How often to look for a free slot where no event tells of one, as when more of them are allowed (seconds).
+GLANCE = 1.0
 
 #: The URIs of a Download, its ``dir`` and its ``out``.
 _Key = tuple[tuple[str, ...], tuple[str | None, str | None]]
@@ -63,10 +69,13 @@ class Intake:
                 failed = ErrorCode.UNKNOWN
         return failed
 
-    async def add_listed(self, entries: Iterable[Entry], *, trusted: bool) -> int:
+    async def add_listed(
+        self, entries: Iterable[Entry], *, trusted: bool, paths: Mapping[str, str] | None = None
+    ) -> int:
         """Queue what an input file lists, which the history wins over; returns the exit code for refusals.
 
-        What had failed is begun anew, as by aria2. ``trusted`` as in Request.
+        What had failed is begun anew, as by aria2. ``trusted`` as in Request. ``paths``, by GID, are for a session that
+        runs already: see ``Session.recall``.
         """
         failed = 0
         for entry in self._apart(entries):
@@ -74,7 +83,9 @@ class Intake:
                 continue
             self._begin_anew(entry)
             try:
-                self._session.add(entry.uris, entry.options, trusted=trusted)
+                download = self._session.add(entry.uris, entry.options, trusted=trusted)
+                if paths is not None and download.gid in paths:
+                    self._session.recall({download.gid: paths[download.gid]})
             except RpcError as error:
                 failed = self._pass_over(entry, error) or failed
             await self._session.store.room()
@@ -135,8 +146,96 @@ class Intake:
         return ErrorCode.UNKNOWN if not paused and (awaited or usable(entry.uris)) else ErrorCode.OK
 
 
+class Deferred:
+    """The ``entries`` of an input file, added one by one as slots get free (aria2 manual, --deferred-input).
+
+    ``paths`` are those that GIDs had in an earlier process. ``trusted`` as in Request. ``failed`` is the exit code that
+    refused entries call for, as far as it is known.
+    """
+
+    def __init__(
+        self, session: Session, intake: Intake, entries: Iterator[Entry], paths: Mapping[str, str], *, trusted: bool
+    ) -> None:
+        self.failed = 0
+        self._session = session
+        self._intake = intake
+        self._entries = entries
+        self._paths = paths
+        self._trusted = trusted
+        self._stir = asyncio.Event()
+
+    async def run(self) -> None:
+        """Returns when the last entry was added."""
+        reader = _Reader(self._entries)
+        self._session.events.subscribe(self._heard)
+        try:
+            while True:
+                await self._room()
+                if (entry := await reader.read()) is None:
+                    return
+                failed = await self._intake.add_listed((entry,), trusted=self._trusted, paths=self._paths)
+                self.failed = failed or self.failed
+        except UsageError as error:
+            log.error("%s", error)
+            self.failed = error.code
+        finally:
+            self._session.events.unsubscribe(self._heard)
+            reader.close()
+
+    async def _room(self) -> None:
+        """Returns when a slot is free that nothing waits for."""
+        session = self._session
+        while len(session.active) + session.queue.startable >= session.options.integer("max-concurrent-downloads"):
+            self._stir.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GLANCE):
+                    await self._stir.wait()
+
+    def _heard(self, event: Event, gid: str) -> None:
+        self._stir.set()
+
+
+class _Reader:
+    """Takes from ``entries`` on a thread of its own; nobody waits for it at the end, for nobody may close its pipe."""
+
+    def __init__(self, entries: Iterator[Entry]) -> None:
+        self._wanted: queue.SimpleQueue[asyncio.Future[Entry | None] | None] = queue.SimpleQueue()
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._work, args=(entries, loop), name="input file", daemon=True).start()
+
+    async def read(self) -> Entry | None:
+        """The next entry, None after the last. Raises what reading raises."""
+        wish: asyncio.Future[Entry | None] = asyncio.get_running_loop().create_future()
+        self._wanted.put(wish)
+        return await wish
+
+    def close(self) -> None:
+        """Take nothing more."""
+        self._wanted.put(None)
+
+    def _work(self, entries: Iterator[Entry], loop: asyncio.AbstractEventLoop) -> None:
+        while (wish := self._wanted.get()) is not None:
+            entry, fault = None, None
+            try:
+                entry = next(entries, None)
+            except Exception as error:
+                fault = error
+            with contextlib.suppress(RuntimeError):  # the loop may be closed by now
+                loop.call_soon_threadsafe(_grant, wish, entry, fault)
+
+
+def _grant(wish: asyncio.Future[Entry | None], entry: Entry | None, fault: Exception | None) -> None:
+    if wish.done():
+        return
+    if fault is not None:
+        wish.set_exception(fault)
+    else:
+        wish.set_result(entry)
+
+
 def _gid(entry: Entry) -> str | None:
-    return normalised(str(entry.options.get("gid", "")))
+    given = entry.options.get("gid")
+    return normalised(str(given)) if given else None
 
 
 def _key(request: Request) -> _Key:

@@ -55,11 +55,17 @@ class FileView:
 
 @dataclass(frozen=True, slots=True)
 class ServerView:
-    """One open connection: the URI asked, the URI after redirects, bytes a second."""
+    """One open connection: the URI asked, the URI after redirects, bytes a second.
+
+    It brings the bytes from ``start`` to ``end`` and has come to ``position``; all are -1 where that is not known.
+    """
 
     uri: str
     current_uri: str
     speed: int
+    start: int = -1
+    position: int = -1
+    end: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,8 @@ class Snapshot:
     """What a Download looks like at one moment: bytes, bytes a second, counts.
 
     ``bitfield`` holds one bit a piece, high bit first, or None while there are no pieces.
-    ``verified_length`` is None unless a hash check is running.
+    ``verified_length`` is None unless a hash check is running. ``had`` counts the bytes that were there before it began
+    to run.
     """
 
     total_length: int = 0
@@ -82,3 +89,4 @@ class Snapshot:
     files: tuple[FileView, ...] = field(default=())
     verified_length: int | None = None
     verify_pending: bool = False
+    had: int = 0

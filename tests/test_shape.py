@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -161,7 +162,7 @@ def test_short_answers_import_little(argument: str) -> None:
     assert done.returncode == 0, done.stderr
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "slasshy_rpc" in imported
-    heavy = {"aiohttp", "asyncio", "uvloop", "ssl", "jsonrpcserver", "sqlite3", *COMPILED}
+    heavy = {"aiohttp", "asyncio", "uvloop", "ssl", "jsonrpcserver", "rich", "sqlite3", *COMPILED}
     assert not imported & heavy
 
 
@@ -187,6 +188,36 @@ def test_stub_matches_the_engine() -> None:
 def test_documents_from_tables_are_fresh() -> None:
     stale = [path for path, text in documents().items() if not path.exists() or path.read_text() != text]
     assert not stale, f"run `make docs`: {[short(path) for path in stale]}"
+
+
+def test_the_man_page_is_one() -> None:
+    """Macros of man(7) only, no line that a formatter would take for another, and no complaint where there is one."""
+    page = ROOT / "docs" / "slasshy-rpc.1"
+    text = page.read_text()
+    assert text.isascii()
+    macros = {line.split()[0] for line in text.splitlines() if line.startswith((".", "'"))}
+    assert macros <= {
+        ".TH",
+        ".SH",
+        ".SS",
+        ".TP",
+        ".IP",
+        ".PP",
+        ".RS",
+        ".RE",
+        ".B",
+        ".BR",
+        ".I",
+        ".IR",
+        ".br",
+        ".nh",
+        ".ad",
+    }
+    assert not re.search(r"(?<!\\)-[-a-z]", text), "a hyphen that becomes another character"
+    if groff := shutil.which("groff"):
+        command = [groff, "-ww", "-man", "-Tutf8", str(page)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=50)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_documents_name_files_that_exist() -> None:

@@ -25,7 +25,7 @@ from slasshy_rpc.session.events import Events
 from slasshy_rpc.session.queue import Whence
 from slasshy_rpc.session.session import Session
 from slasshy_rpc.session.uris import MOST, too_many
-from slasshy_rpc.values import Event, Status
+from slasshy_rpc.values import Event, ServerView, Status
 
 #: The aria2 whose behaviour this is (front ends compare it).
 ARIA2_VERSION = "1.37.0"
@@ -167,6 +167,14 @@ class Api:
         """One Download. Raises RpcError if it is not known (any more)."""
         return row(self._session.find(download_gid))
 
+    def servers(self, download_gid: str) -> tuple[ServerView, ...]:
+        """The open connections of one Download, and what each of them brings. Raises RpcError if it is not known."""
+        return self._session.find(download_gid).servers()
+
+    def waiting(self) -> int:
+        """How many Downloads wait, the paused ones included."""
+        return len(self._session.queue)
+
     def result_rows(self) -> list[Row]:
         """What has ended, oldest first, then what the end of the process interrupted."""
         session = self._session
@@ -195,6 +203,7 @@ class Api:
     def _remove(self, given: Params) -> str:
         download = self._found(given)
         self._session.remove(download)
+        self._shelf.drop(download.gid)
         return download.gid
 
     def _force_remove(self, given: Params) -> str:
@@ -335,12 +344,14 @@ class Api:
     async def _purge_download_result(self, given: Params) -> str:
         await self._session.halted(*self._session.active)
         self._session.forget_all()
+        self._shelf.clear()
         return OK
 
     async def _remove_download_result(self, given: Params) -> str:
         download = self._found(given)
         await self._session.halted(download)
         self._session.forget(download)
+        self._shelf.drop(download.gid)
         return OK
 
     def _get_version(self, given: Params) -> dict[str, object]:

@@ -76,24 +76,36 @@ class Shelf:
 
     def __init__(self, compat: bool) -> None:
         self._compat = compat
-        self._kept: OrderedDict[tuple[str, Keys], _Kept] = OrderedDict()
+        self._kept: OrderedDict[str, dict[Keys, _Kept]] = OrderedDict()  # by GID
+        self._count = 0
 
     def status(self, download: Download, keys: Keys) -> dict[str, object]:
         """``status`` of ``download`` as it is now."""
-        compat, place = self._compat, (download.gid, keys)
+        compat = self._compat
         seen = download.last if download.run is None else _snapshot(download, keys, compat)
-        kept = self._kept.get(place)
-        if kept is not None and kept.holds(download, seen):
-            self._kept.move_to_end(place)
-            return kept.told
+        shelved = self._kept.get(download.gid)
+        if shelved is not None:
+            self._kept.move_to_end(download.gid)
+            if (kept := shelved.get(keys)) is not None and kept.holds(download, seen):
+                return kept.told
         snapshot = _snapshot(download, keys, compat) if seen is None else seen
         told = _told(download, snapshot, keys, compat)
         if _is_light(told):
-            self._kept[place] = _Kept(download, download.request, download.status, seen, told)
-            self._kept.move_to_end(place)
-            if len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
+            shelved = self._kept.setdefault(download.gid, {})
+            self._count += keys not in shelved
+            shelved[keys] = _Kept(download, download.request, download.status, seen, told)
+            while self._count > MOST_KEPT:
+                self._count -= len(self._kept.popitem(last=False)[1])
         return told
+
+    def drop(self, gid: str) -> None:
+        """Let go of a Download that there is no more."""
+        self._count -= len(self._kept.pop(gid, ()))
+
+    def clear(self) -> None:
+        """Let go of everything; what is still asked for is made anew."""
+        self._kept.clear()
+        self._count = 0
 
 
 class _Kept(NamedTuple):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from slasshy_rpc.errors import ErrorCode, OptionError, UsageError
@@ -51,6 +51,12 @@ class Invocation(NamedTuple):
     warnings: tuple[str, ...] = ()
     text: str = ""
 
+    @property
+    def deferred(self) -> bool:
+        """Whether the input file is read as its downloads begin; a session file has to know them all (as in aria2)."""
+        wanted = self.input_file is not None and self.options.flag("deferred-input")
+        return wanted and not self.options.text("save-session")
+
     def own_entries(self) -> Iterator[Entry]:
         """The download that the command line names, which comes first: all its URIs are mirrors of one file.
 
@@ -63,14 +69,16 @@ class Invocation(NamedTuple):
                 single.pop("out", None)
             yield Entry(self.uris, single)
 
-    def listed_entries(self, warnings: list[str]) -> Iterator[Entry]:
+    def listed_entries(
+        self, warn: Callable[[str], None], refuse: Callable[[OptionError], None] | None = None
+    ) -> Iterator[Entry]:
         """The downloads that the input file lists, read lazily; reading may block for as long as a pipe stays open.
 
-        Unknown options are put into ``warnings``. Raises UsageError and OptionError as ``read_input`` does.
+        ``warn`` hears of unknown options. ``refuse``, UsageError and OptionError are as in ``read_input``.
         """
         if self.input_file is not None:
             shared = {name: value for name, value in self.single.items() if name not in _NOT_FOR_ENTRIES}
-            for entry in read_input(self.input_file, compat=self.compat, warn=warnings.append):
+            for entry in read_input(self.input_file, compat=self.compat, warn=warn, refuse=refuse):
                 yield Entry(entry.uris, {**shared, **entry.options})
 
 
@@ -112,6 +120,8 @@ def parse(argv: Sequence[str], *, compat: bool) -> Invocation:
     if not options.flag("parameterized-uri"):
         for uri in uris:
             _check_uri(uri)
+    if options.flag("deferred-input") and options.text("save-session"):
+        warnings.append("--deferred-input is off, because --save-session has to know all downloads.")
     if not compat:
         warnings += _without_effect({**conf, **command})
     return Invocation(
@@ -227,8 +237,8 @@ def _take(values: dict[str, Normal], option: Option, raw: str, *, compat: bool) 
 
 
 def _conf(options: OptionSet, warnings: list[str], *, compat: bool) -> tuple[str | None, dict[str, Normal]]:
-    """The conf file's values, and its path when one was read. One that was asked for must be there."""
-    path = options.text("conf-path") or ""
+    """The conf file's values, and its path when one was read. One that was named must be there; '' names none."""
+    path = options.text("conf-path")
     if (
         not path
         or options.flag("no-conf")
@@ -272,10 +282,10 @@ def _meaning(
     """Server or one-shot, and whether RPC is offered. Under aria2c's name only enable-rpc makes a server."""
     rpc = command.get("enable-rpc", conf.get("enable-rpc")) == "true"
     if compat:
-        if not rpc and not uris and "input-file" not in command and "input-file" not in conf:
+        if not rpc and not uris and not command.get("input-file", conf.get("input-file")):
             raise UsageError("Specify at least one URL.", usage=True)
         return (Mode.SERVER if rpc else Mode.ONE_SHOT), rpc
-    if uris or "input-file" in command:
+    if uris or command.get("input-file"):
         return Mode.ONE_SHOT, rpc
     return Mode.SERVER, True
 

@@ -1,4 +1,4 @@
-"""Cookies: taken from answers, given to requests, kept in Netscape files.
+"""Cookies: taken from answers, given to requests, loaded from Netscape files and browsers, kept in Netscape files.
 
 Owns: one jar and its rules. Never: decides which downloads share a jar. The first cookie imports http.cookiejar.
 """
@@ -24,6 +24,9 @@ if typing.TYPE_CHECKING:
 #: RFC 6265 section 6.1 asks for at least these; more is a server that fills memory.
 LARGEST = 8192
 MOST = 3000
+
+#: How a browser's database begins.
+_DATABASE = b"SQLite format 3\0"
 
 _log = logging.getLogger(__name__)
 _ADDRESS = re.compile(r"[0-9.]+|.*:.*")
@@ -73,31 +76,58 @@ class Cookies:
         jar.extract_cookies(answer, Request(target.url))
 
     def load(self, path: str) -> None:
-        """Add the cookies of a Netscape cookie file; a cookie with expiry 0 lasts for the session.
+        """Add the cookies of a Netscape file, or of a database of Firefox or Chromium.
 
-        Lines that are no cookies are skipped, with one notice. Raises OptionError (load-cookies) if the file cannot be
-        read or is a browser's database.
+        In a Netscape file a cookie with expiry 0 lasts for the session. What is no cookie is skipped, and so are values
+        that Chromium has encrypted, with one notice. Raises OptionError (load-cookies) if the file cannot be used.
         """
         try:
             with open(path, "rb") as file:
-                data = file.read()
+                magic = file.read(16)
+                rest = b"" if magic == _DATABASE else file.read()
         except OSError as error:
             raise OptionError("load-cookies", f"The cookie file {path} cannot be read: {error.strerror}") from error
-        if data.startswith(b"SQLite format 3\0"):
-            raise OptionError("load-cookies", f"{path} is a browser's database; export its cookies as a Netscape file")
-        jar = self._opened()
+        if magic == _DATABASE:
+            self._load_database(path)
+        else:
+            self._load_lines(path, magic + rest)
+
+    def _load_lines(self, path: str, data: bytes) -> None:
         skipped = 0
-        now = clock.wall()
         for line in data.decode("utf-8", "surrogateescape").splitlines():
             if not line.strip() or (line.startswith("#") and not line.startswith("#HttpOnly_")):
                 continue
             cookie = _cookie(line.removeprefix("#HttpOnly_"))
             if cookie is None:
                 skipped += 1
-            elif not cookie.is_expired(int(now)):
-                jar.set_cookie(cookie)
+            else:
+                self._add(cookie)
         if skipped:
             _log.warning("%s: %d lines are no cookies in Netscape form and were skipped", path, skipped)
+
+    def _load_database(self, path: str) -> None:
+        from slasshy_rpc.net import browser_cookies
+
+        try:
+            rows, hidden = browser_cookies.read(path)
+        except browser_cookies.NotCookies as error:
+            raise OptionError("load-cookies", f"{path} {error}") from error
+        for row in rows:
+            whole = row.host.startswith(".")
+            if (cookie := _made(row.host, whole, row.path, row.secure, row.expires, row.name, row.value)) is not None:
+                self._add(cookie)
+        if hidden:
+            _log.warning(
+                "%s: %d cookies are encrypted and were left out. Export them as a Netscape file, for example with "
+                "yt-dlp --cookies-from-browser BROWSER --cookies FILE",
+                path,
+                hidden,
+            )
+
+    def _add(self, cookie: Cookie) -> None:
+        """Keep a cookie from a file, unless it has expired; it takes the place of one of the same name and scope."""
+        if not cookie.is_expired(int(clock.wall())):
+            self._opened().set_cookie(cookie)
 
     def save(self, path: str) -> None:
         """Write all cookies as a Netscape file that only its owner may read; those of the session with expiry 0.
@@ -154,19 +184,31 @@ def _domain(set_cookie: str) -> str:
 
 def _cookie(line: str) -> Cookie | None:
     """One line of a Netscape file: domain, whole domain or not, path, secure, expiry, name, value."""
-    from http.cookiejar import Cookie as Made
-
-    fields = line.split("\t")
+    fields = line.split("\t")[:7]
     if len(fields) == 6:
         fields.append("")  # an empty value whose tab an editor has taken
-    if len(fields) != 7 or _CONTROL.search("".join(fields)) or any(";" in field for field in fields):
+    if len(fields) != 7:
         return None
     domain, whole, path, secure, expiry, name, value = fields
     seconds = re.fullmatch(r"(\d{1,15})(\.\d*)?", expiry) if expiry else None
-    if not domain.strip(".") or not name or not path.startswith("/") or (expiry and seconds is None):
+    if expiry and seconds is None:
         return None
     expires = int(seconds[1]) if seconds is not None and int(seconds[1]) else None
     below = whole.upper() == "TRUE" or domain.startswith(".")
+    return _made(domain, below, path, secure.upper() == "TRUE", expires, name, value)
+
+
+def _made(
+    domain: str, below: bool, path: str, secure: bool, expires: int | None, name: str, value: str
+) -> Cookie | None:
+    """The Cookie, None if there can be none; ``below``: for what is below ``domain`` too."""
+    from http.cookiejar import Cookie as Made
+
+    texts = (domain, path, name, value)
+    if any(";" in text for text in texts) or _CONTROL.search("".join(texts)):
+        return None
+    if not domain.strip(".") or not name or not path.startswith("/"):
+        return None
     domain = domain.lower().lstrip(".")
     if below and _ADDRESS.fullmatch(domain):
         below = False  # nothing is below an address
@@ -183,7 +225,7 @@ def _cookie(line: str) -> Cookie | None:
         domain_initial_dot=below,
         path=path,
         path_specified=True,
-        secure=secure.upper() == "TRUE",
+        secure=secure,
         expires=expires,
         discard=expires is None,
         comment=None,

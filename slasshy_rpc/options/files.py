@@ -5,6 +5,7 @@ Owns: their line rules, which are aria2's. Never: writes them, and never decides
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -45,35 +46,54 @@ def read_conf(path: str) -> list[tuple[int, str, str]]:
     return settings
 
 
-def read_input(path: str, *, compat: bool, warn: Callable[[str], None]) -> Iterator[Entry]:
+def check_input(path: str) -> None:
+    """Raises UsageError, as ``read_input`` will, for an input file that is not there; reads nothing of a pipe."""
+    if path != "-" and (not os.path.exists(path) or os.path.isdir(path)):
+        raise UsageError(_not_there(path))
+
+
+def _not_there(path: str) -> str:
+    return f"Failed to open the file {path}, cause: File not found or it is a directory"
+
+
+def read_input(
+    path: str, *, compat: bool, warn: Callable[[str], None], refuse: Callable[[OptionError], None] | None = None
+) -> Iterator[Entry]:
     """The entries of an input file, read while they are asked for; ``-`` is standard input, gzip is accepted.
 
     A line that starts without a blank holds URIs with TABs between them; the indented lines below it are
     ``name=value``. Unknown options are told to ``warn`` by name alone (a mistyped one may carry a password); those not
-    allowed for a single download are passed over.
-    Raises UsageError when the file cannot be read, OptionError for a bad value.
+    allowed for a single download are passed over. An entry with a bad value is told to ``refuse`` and left out.
+    Raises UsageError when the file cannot be read, OptionError for a bad value where there is no ``refuse``.
     """
     uris: tuple[str, ...] = ()
     options: dict[str, Normal] = {}
+    refused = False
     try:
         for number, line in _lines(path):
             text = line.strip(_BLANKS)
             if not text or line.startswith("#"):
                 continue
             if uris and line[0] in " \t":
-                _take(options, text, f"{path}, line {number}", compat=compat, warn=warn)
+                try:
+                    _take(options, text, f"{path}, line {number}", compat=compat, warn=warn)
+                except OptionError as error:
+                    if refuse is None:
+                        raise
+                    refuse(error)
+                    refused = True
                 continue
-            if uris:
+            if uris and not refused:
                 yield Entry(uris, options)
             uris = tuple(uri for part in text.split("\t") if (uri := part.strip(_BLANKS)))
-            options = {}
+            options, refused = {}, False
     except (OSError, EOFError, zlib.error) as error:
         if isinstance(error, (FileNotFoundError, IsADirectoryError)):
-            message = f"Failed to open the file {path}, cause: File not found or it is a directory"
+            message = _not_there(path)
         else:
             message = f"Failed to read the file {path}, cause: {_cause(error)}"
         raise UsageError(message) from None
-    if uris:
+    if uris and not refused:
         yield Entry(uris, options)
 
 

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable
 
 from slasshy_rpc import __version__
+from slasshy_rpc.options.commands import listing
 from slasshy_rpc.options.table import TABLE, Option, Scope, State
 
 #: The version of aria2 whose behaviour is kept, and what front ends are told.
@@ -49,6 +50,7 @@ def help_text(selector: str, *, program: str, compat: bool) -> str:
     """What ``--help`` prints for a tag with #, or for the options whose name contains ``selector``."""
     text = usage(program)
     if selector.startswith("#"):
+        text += "" if compat else listing()
         tag = selector[1:]
         rows = [row for row in TABLE.values() if tag == "all" or tag in row.tags]
         if not rows:
@@ -78,7 +80,7 @@ def option_help(option: Option, *, compat: bool) -> str:
     facts = []
     if option.reason:
         facts.append(f"{'Refused' if option.state is State.REFUSED else 'No effect yet'}: {option.reason}.")
-    if values := _values(option, compat=compat):
+    if values := option_values(option, compat=compat):
         facts.append(f"Possible Values: {values}")
     default = option.compat_default if compat else option.default
     if default is not None:
@@ -105,7 +107,12 @@ def markdown() -> str:
     )
     for row in rows:
         if row.state is State.LIVE:
-            cells = (_form(row), _values(row, compat=False), _cell(row, compat=False), _cell(row, compat=True))
+            cells = (
+                _form(row),
+                option_values(row, compat=False),
+                default_cell(row, compat=False),
+                default_cell(row, compat=True),
+            )
             text += _line((*cells, _scopes(row), row.help))
     text += (
         "\n## Refused\n\nGiving one of these is an error, because going on without it would surprise.\n\n"
@@ -118,7 +125,7 @@ def markdown() -> str:
     )
     for row in rows:
         if row.state is State.ACCEPTED:
-            text += _line((_form(row), _values(row, compat=False), row.help, row.reason))
+            text += _line((_form(row), option_values(row, compat=False), row.help, row.reason))
     return text
 
 
@@ -130,7 +137,8 @@ def _form(option: Option) -> str:
     return f"`--{option.name}`" + (f" `-{option.short}`" if option.short else "")
 
 
-def _values(option: Option, *, compat: bool) -> str:
+def option_values(option: Option, *, compat: bool = False) -> str:
+    """What its value may be, in the words of the documentation."""
     if option.name == "help":
         return ", ".join(f"#{tag}" for tag in TAGS)
     return (option.compat_kind if compat else option.kind).values
@@ -146,7 +154,7 @@ def _readable(option: Option, value: str) -> str:
     return value
 
 
-def _cell(option: Option, *, compat: bool) -> str:
+def default_cell(option: Option, *, compat: bool) -> str:
     """A default for the documentation, which must not depend on the machine that made it."""
     default = option.compat_default if compat else option.default
     if option.name in _PLACES:

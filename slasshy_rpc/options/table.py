@@ -252,7 +252,8 @@ _add(
         "Download the URIs listed in FILE, one file a line, mirrors separated by TAB; indented lines below are "
         "options. - is standard input.", short="i", metavar="FILE"),
     Option("deferred-input", BOOL, "false", NOWHERE, "advanced",
-        "Read the input file piece by piece.", accepted="the input file is always read piece by piece"),
+        "Read the input file as its downloads begin, not to its end before the first of them. Not together with "
+        "--save-session."),
     Option("max-concurrent-downloads", Number(1), "5", GLOBAL, "basic",
         "Run at most N downloads at once; the others wait in the queue.", short="j", metavar="N"),
     Option("optimize-concurrent-downloads", Optimize(), "false", GLOBAL, "advanced",
@@ -266,9 +267,9 @@ _add(
     Option("parameterized-uri", BOOL, "false", STARTING, "advanced",
         "Expand {a,b} and [1-9] in URIs.", short="P"),
     Option("allow-piece-length-change", BOOL, "false", EACH, "advanced",
-        "Continue even when the control file was written with another --piece-length.",
-        accepted="the piece length of the control file is always kept, so there is nothing to allow"),
-    Option("no-conf", BOOL, None, NOWHERE, "advanced",
+        "Let what is continued have the present --piece-length when its control file was written with another. With "
+        "false it keeps the one of the control file. Nothing is lost in either case."),
+    Option("no-conf", BOOL, "false", NOWHERE, "advanced",
         "Read no configuration file."),
     Option("conf-path", PATH, _conf_path, NOWHERE, "advanced",
         "Read the configuration from PATH, which is in aria2.conf's format.",
@@ -355,7 +356,7 @@ _add(
         "--max-resume-failure-tries."),
     Option("max-resume-failure-tries", Number(0), "0", EACH, "advanced http ftp",
         "With --always-resume=false: fetch anew after N URIs that cannot continue. 0 means after all of them.",
-        metavar="N", accepted="the first URI that cannot continue starts over"),
+        metavar="N"),
     Option("save-session", PATH, None, GLOBAL, "advanced",
         "Write failed and unfinished downloads to FILE at exit, as an input file for -i. A name ending in .gz is "
         "compressed.", metavar="FILE"),
@@ -379,8 +380,9 @@ _add(
     Option("show-console-readout", Bool("required"), "true", NOWHERE, "advanced",
         "Show progress on the console."),
     Option("stream-piece-selector", Enum("default", "inorder", "random", "geom"), "default", EACH, "http ftp",
-        "The order in which the parts of a file are fetched.", metavar="SELECTOR",
-        accepted="waits for other orders; parts are cut so that all connections end together"),
+        "Where the parts of a file begin: default (a few equal parts), inorder (parts of --min-split-size from the "
+        "front, so that the beginning can be used early), random, or geom (parts that grow from the front on).",
+        metavar="SELECTOR"),
     Option("truncate-console-readout", BOOL, "true", NOWHERE, "advanced",
         "Cut the progress line to the width of the console."),
     Option("pause", BOOL, None, NEW, "advanced rpc",
@@ -388,7 +390,8 @@ _add(
     Option("download-result", Enum("default", "full", "hide"), "default", GLOBAL, "advanced",
         "The table of results at exit: default, full (every file, with percentages) or hide.", metavar="OPT"),
     Option("hash-check-only", BOOL, "false", EACH, "advanced metalink bittorrent file checksum",
-        "Stop after the hash check of an existing file.", accepted="waits for the checking of existing files"),
+        "Fetch nothing but a file that --check-integrity or --continue has found there whole, and that has another "
+        "digest than --checksum. Where there is no whole file, the download fails, and nothing on the disk changes."),
     Option("checksum", Checksum(), None, SINGLE, "http ftp checksum",
         "Check the finished file against this digest.", metavar="TYPE=DIGEST"),
     Option("stop-with-process", Number(0), None, NOWHERE, "advanced",
@@ -448,7 +451,8 @@ _add(
     Option("user-agent", TEXT, f"slasshy-rpc/{__version__}", EACH, "http",
         "Send this as the User-Agent header.", compat_default="aria2/1.37.0", short="U", metavar="USER_AGENT"),
     Option("load-cookies", PATH, None, NOWHERE, "basic http cookie",
-        "Load cookies from FILE, in Netscape's format.", metavar="FILE"),
+        "Load cookies from FILE: in Netscape's format, or Firefox's cookies.sqlite, or Chromium's Cookies, whose "
+        "encrypted values are left out.", metavar="FILE"),
     Option("save-cookies", PATH, None, GLOBAL, "http cookie",
         "Save cookies to FILE at exit, in Netscape's format.", metavar="FILE"),
     Option("enable-http-keep-alive", BOOL, "true", EACH, "http",

@@ -225,10 +225,12 @@ def _decoded(name: str, value: str, shape: type[_T]) -> _T:
     raise TypeError(f"the option {name} is not a {shape.__name__}")
 
 
-#: What each view of aria2 shows when it has a value: never ours, never what was used up when a download was added.
+#: What each view of aria2 shows when it has a value: never ours, never what the start or an addition used up.
 _SHOWN: dict[Scope, tuple[str, ...]] = {
     Scope.NEW: tuple(o.name for o in TABLE.values() if Scope.NEW in o.scope and o.name not in ("gid", "pause")),
-    Scope.GLOBAL: tuple(o.name for o in TABLE.values() if not o.own and o.name != "rpc-secret"),
+    Scope.GLOBAL: tuple(
+        o.name for o in TABLE.values() if not o.own and o.name not in ("rpc-secret", "input-file", "force-sequential")
+    ),
 }
 
 

@@ -6,7 +6,7 @@ Owns: every byte of the file exactly once. Never: I/O, clocks, or the choice of 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from slasshy_rpc.plan.ranges import Range, Ranges
@@ -34,6 +34,7 @@ class SegmentMap:
         self.done = Ranges((max(0, a), min(b, length)) for a, b in done)
         self._free: list[Range] = self.done.gaps(length)
         self.owned: set[Segment] = set()
+        self._pick: Callable[[int], int] | None = None
 
     @property
     def complete(self) -> bool:
@@ -45,24 +46,26 @@ class SegmentMap:
         """Ranges that nobody owns, in order; neighbours are separate where a cut was planned."""
         return tuple(self._free)
 
-    def plan(self, ranges: Iterable[Range]) -> None:
-        """Put planned cuts in place of the free ranges; together they must be the same bytes."""
+    def plan(self, ranges: Iterable[Range], pick: Callable[[int], int] | None = None) -> None:
+        """Put planned cuts in place of the free ranges; together they must be the same bytes.
+
+        ``pick`` says which of n free ranges is claimed next; else it is the first.
+        """
         planned = sorted(ranges)
         if list(Ranges(planned)) != list(Ranges(self._free)) or sum(b - a for a, b in planned) != sum(
             b - a for a, b in self._free
         ):
             raise ValueError("a plan must cover exactly the free bytes")
         self._free = planned
+        self._pick = pick
 
     def claim(self, near: int | None = None) -> Segment | None:
-        """Own a free range: the one that begins at ``near`` if there is one, else the first; None if none is free."""
+        """Own a free range: the one that begins at ``near``, else the next by the plan; None if none is free."""
         if not self._free:
             return None
-        at = 0
-        if near is not None:
-            i = bisect_left(self._free, (near, 0))
-            if i < len(self._free) and self._free[i][0] == near:
-                at = i
+        at = bisect_left(self._free, (near, 0)) if near is not None else len(self._free)
+        if at == len(self._free) or self._free[at][0] != near:
+            at = self._pick(len(self._free)) if self._pick is not None else 0
         start, end = self._free.pop(at)
         return self._own(start, end)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from slasshy_rpc.plan.ranges import Range
@@ -22,6 +23,58 @@ RESPLIT_FLOOR = 64 * 1024
 
 #: A Segment that will end by itself within this time is left alone (seconds).
 TOO_LATE = 0.15
+
+#: The most parts that a file is cut into beforehand: of a bigger one they are larger.
+MOST_PARTS = 4096
+
+#: Parts for each Connection where they are begun at random.
+RANDOM_PARTS = 4
+
+#: How much longer each part is than the one before it where they grow (aria2's figure).
+GROWTH = 1.5
+
+
+def planned(
+    selector: str, gaps: Sequence[Range], parts: int, min_split_size: int, piece_length: int
+) -> tuple[list[Range], Callable[[int], int]]:
+    """The parts into which ``gaps`` are cut, in order, and which of n free ones is begun next (by its index).
+
+    ``selector`` is --stream-piece-selector (aria2 manual; seen on 1.37): ``default`` makes ``parts`` equal ones and so
+    keeps requests few. ``inorder`` makes parts of ``min_split_size``, so that the file fills up from its front.
+    ``random`` begins anywhere. ``geom`` makes parts that begin at the pieces 0, 1, 2, 3, 5, 7, 11, 17 …, counted from
+    the first that is missing.
+    """
+    missing = sum(end - start for start, end in gaps)
+    coarsest = -(-missing // (MOST_PARTS * GRAIN)) * GRAIN
+    if selector == "inorder":
+        return _in_steps(gaps, max(min_split_size, coarsest)), _first
+    if selector == "random":
+        return first_cut(gaps, parts * RANDOM_PARTS, min_split_size, piece_length), random.randrange
+    if selector == "geom" and gaps:
+        return _growing(gaps, piece_length), _first
+    return first_cut(gaps, parts, min_split_size, piece_length), _first
+
+
+def _first(count: int) -> int:
+    return 0
+
+
+def _in_steps(gaps: Iterable[Range], step: int) -> list[Range]:
+    """Parts of ``step`` bytes; the last of a gap may be longer, for none is shorter but a gap that is."""
+    return [
+        part
+        for start, end in gaps
+        for part in itertools.pairwise([*(start + n * step for n in range(max(1, (end - start) // step))), end])
+    ]
+
+
+def _growing(gaps: Sequence[Range], piece_length: int) -> list[Range]:
+    begin, end = gaps[0][0] // piece_length * piece_length, gaps[-1][1]
+    edges = [begin]
+    while edges[-1] < end:
+        width = GROWTH ** (len(edges) - 1)
+        edges.append(max(edges[-1], begin + int(width) * piece_length))
+    return [(max(a, x), min(b, y)) for a, b in gaps for x, y in itertools.pairwise(edges) if max(a, x) < min(b, y)]
 
 
 def first_cut(gaps: Sequence[Range], parts: int, min_split_size: int, piece_length: int = 1) -> list[Range]:

@@ -6,7 +6,6 @@ decides), bytes (the engine moves them).
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
 import typing
@@ -50,6 +49,7 @@ class Connection:
         self._before_stream = 0
         self._blame: DownloadError | None = None
         self._relieved = False
+        self._avoid: Source | None = None  # it wanted more patience than there was
         if source is not None:
             source.join()
 
@@ -57,6 +57,14 @@ class Connection:
     def position(self) -> int:
         """Where the stream at hand could go on without a new request; -1 without one."""
         return self._arrival.position if self._arrival else -1
+
+    @property
+    def span(self) -> tuple[int, int, int]:
+        """Where its Segment begins, how far it was received, and where it ends; -1 each without one."""
+        segment, transfer = self.segment, self.transfer
+        if segment is None:
+            return -1, -1, -1
+        return segment.start, transfer.position if transfer else segment.position, segment.end
 
     @property
     def received(self) -> int:
@@ -110,7 +118,7 @@ class Connection:
                     wait = self.crew.after_failure(self, error)
                     if wait is None:
                         return error
-                    await asyncio.sleep(wait)
+                    self._avoid = self.last_source if await self.crew.rest.pause(wait) else None
                 else:
                     if self.received > before:
                         self.tries = 0
@@ -161,7 +169,7 @@ class Connection:
             raise error
 
     async def _open(self, segment: Segment) -> Arrival:
-        source = self.crew.choose_source()
+        source, self._avoid = self.crew.choose_source(self._avoid), None
         if source is None:
             raise NoRoom
         source.join()

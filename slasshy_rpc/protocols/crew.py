@@ -23,6 +23,7 @@ from slasshy_rpc.plan.sources import Source, choose, connection_limit, vacancies
 from slasshy_rpc.plan.speed import Speed
 from slasshy_rpc.protocols.connection import Connection
 from slasshy_rpc.protocols.opener import Arrival, Facts, Opener, RangeRefused, SourceChanged
+from slasshy_rpc.protocols.rest import Rest
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,9 @@ STARTUP_IDLE = 10.0
 class Limits:
     """``connections`` in all and ``per_host``; sizes in bytes, times in seconds, speeds in bytes a second.
 
-    ``strict_split``: the user set ``min_split_size``, so it also rules every later cut.
+    ``strict_split``: the user set ``min_split_size``, so it also rules every later cut. ``selector`` as in
+    ``split.planned``. ``resume_failures``: so many URIs without ranges, before a byte has come, end what cannot be
+    continued (0: all of them).
     """
 
     connections: int
@@ -53,6 +56,8 @@ class Limits:
     timeout: float
     lowest_speed: int
     retry: RetryRules
+    selector: str = "default"
+    resume_failures: int = 0
 
 
 class Crew:
@@ -66,8 +71,10 @@ class Crew:
         limits: Limits,
         pace: _engine.Pace,
         shared_pace: _engine.Pace | None,
+        rest: Rest,
     ) -> None:
         self.opener = opener
+        self.rest = rest
         self.sources = sources
         self.limits = limits
         self.connections: set[Connection] = set()
@@ -84,6 +91,7 @@ class Crew:
         self._promised = False  # a server said that it has ranges, until ...
         self._ranged: set[Source] = set()  # ... these have served one
         self._rangeless: set[Source] = set()  # these said or showed that they have none
+        self._found = 0  # bytes that were there before this Crew began
         self._fatal: DownloadError | None = None
         self._leaving = False  # the last Connections end, and after them the file is closed
         self._last_error: DownloadError | None = None
@@ -131,13 +139,14 @@ class Crew:
         self._fatal = self._last_error = None
         self._leaving = False
         self._promised = facts.ranges is True
+        self._found = ledger.done.total
         if arrival is not None and arrival.start > 0:
             self._ranged.add(source)
         elif facts.ranges is False:
-            self._rangeless.add(source)
+            self._without_ranges(source)
         free, least, piece = list(ledger.free), self.limits.min_split_size, self.limits.piece_length
-        parts = self._room() if self._divisible() else 1
-        ledger.plan(split.first_cut(free, parts, least, piece))
+        if self._divisible():
+            ledger.plan(*split.planned(self.limits.selector, free, self._room(), least, piece))
         if len(split.first_cut(free, self.limits.connections, least, piece)) > self._room():
             source.lines.run_short(self._room())
         try:
@@ -177,12 +186,15 @@ class Crew:
             if not one.done():
                 one.set_result(None)
 
-    def choose_source(self) -> Source | None:
-        """The Source to ask for a range next; None when none has room now. Raises why none is left, if so."""
+    def choose_source(self, avoid: Source | None = None) -> Source | None:
+        """The Source to ask for a range next, ``avoid`` only if there is no other; None when none has room now.
+
+        Raises why none is left, if so.
+        """
         able = self._able()
         if not able:
             raise self._dead_end()
-        return choose(able, self.limits.per_host, beside=self._connected())
+        return choose(able, self.limits.per_host, avoid, beside=self._connected())
 
     def receive(
         self, channel: _engine.Channel, segment: Segment
@@ -237,8 +249,8 @@ class Crew:
         source = connection.last_source
         if isinstance(error, RangeRefused) and source is not None:
             if source not in self._ranged:
-                self._rangeless.add(source)
-                return 0.0 if self._divisible() else None
+                self._without_ranges(source)
+                return 0.0 if self._divisible() and self._fatal is None else None
             # It can do better: one wrong answer is no reason to give anything up.
             error = SourceError(str(error), error.code, Retry.SAME_SOURCE)
         if error.code == ErrorCode.TOO_SLOW and any(
@@ -279,7 +291,19 @@ class Crew:
         for _ in range(min(parts, self._room() - len(self.connections), self._vacancies())):
             self._spawn(Connection(self))
 
+    def put_off(self) -> None:
+        """Those that have no ranges come last when the file is begun anew."""
+        self.sources.sort(key=lambda source: source in self._rangeless)
+
     # ---- its own affairs
+
+    def _without_ranges(self, source: Source) -> None:
+        """Note that it cannot continue a file; enough of them end it, if it is to be continued and nothing has come."""
+        self._rangeless.add(source)
+        most = self.limits.resume_failures
+        if most and len(self._rangeless) >= most and self._found and self.received == self._found:
+            text = f"{most} URIs could not continue the file (--max-resume-failure-tries)."
+            self._fatal = RangeRefused(text, self.ledger.length)
 
     def _others_do_better(self, failed: Connection) -> bool:
         """Whether bytes came over another Connection while this one tried, or a moment before."""
@@ -365,6 +389,8 @@ class Crew:
 
     def _dead_end(self) -> DownloadError:
         """Why it does not go on: if all that was left had no ranges, RangeRefused, so that it may start over."""
+        if self._fatal is not None:
+            return self._fatal
         faults = [source.fault for source in self.sources if source.fault is not None]
         telling = [fault for fault in faults if fault.code != ErrorCode.CANNOT_RESUME] or faults
         error = telling[-1] if telling else self._last_error or SourceError("No URI available.")

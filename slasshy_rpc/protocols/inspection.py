@@ -5,13 +5,12 @@ Owns: who is asked, how often, and what ends the asking. Never: the file, or wha
 
 from __future__ import annotations
 
-import asyncio
-
 from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
 from slasshy_rpc.plan.retry import pause
 from slasshy_rpc.plan.sources import Source, choose
 from slasshy_rpc.protocols.crew import Limits
 from slasshy_rpc.protocols.opener import Arrival, Inquiry, Opener, RangeRefused
+from slasshy_rpc.protocols.rest import Rest
 
 #: What there is to say when no Source can go on.
 NO_URI = "No URI available."
@@ -20,7 +19,8 @@ NO_URI = "No URI available."
 class Inspection:
     """Opens a download's Sources; ``not_found_limit`` is max-file-not-found (0: no limit), counted over its life."""
 
-    def __init__(self, opener: Opener, sources: list[Source], limits: Limits, not_found_limit: int) -> None:
+    def __init__(self, opener: Opener, sources: list[Source], limits: Limits, not_found_limit: int, rest: Rest) -> None:
+        self.rest = rest
         self._opener = opener
         self._sources = sources
         self._limits = limits
@@ -52,7 +52,7 @@ class Inspection:
                 failed = source
             finally:
                 source.leave()
-            await asyncio.sleep(wait or 0)
+            await self.rest.pause(wait or 0)
 
     def patience(self, error: DownloadError, tries: int) -> float | None:
         """Seconds before the Source is asked again, None if it is not; raises what ends the download."""

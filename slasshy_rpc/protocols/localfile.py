@@ -34,6 +34,8 @@ class FileRules:
     ``save_interval``: seconds between two control files (0: only at a stop). ``sync`` is --file-sync: ``never`` waits
     for the disk nowhere, ``auto`` before a control file claims bytes and at the end of what a control file was found
     for, ``always`` at every end. ``follow``: the user typed the path, so a symbolic link at its end is meant.
+    ``check_only`` leaves everything as it is unless a whole file is there. ``keep_piece_length``: go on with that of
+    the control file, if it claims anything.
     """
 
     existing: existing.Rules
@@ -46,6 +48,8 @@ class FileRules:
     follow: bool
     live_dir: Path | None
     save_interval: float = 1.0
+    check_only: bool = False
+    keep_piece_length: bool = True
 
 
 @dataclass(slots=True)
@@ -84,6 +88,7 @@ class LocalFile:
     ) -> LocalFile:
         """Decide what to do with ``path``, ``take`` the path that comes of it, and open and allocate the file.
 
+        With ``check_only`` a file that is not whole is not opened: ``fd`` stays -1.
         ``begun`` as in ``existing.settle``; ``gid`` is written into the live map. Raises DiskError; nothing that was
         there is lost then.
         """
@@ -102,15 +107,17 @@ class LocalFile:
 
     def _open(self, found: existing.Existing, cancelled: Callable[[], bool]) -> None:
         resume = found.action is existing.Action.RESUME_CONTROL
-        layout.make_parents(self.path)
-        if found.stale_control:
-            control.remove(layout.control_path(self.path))
         if resume:
             self._read_control(found.size)
         elif found.action is existing.Action.RESUME_LENGTH:
             self.done = ((0, found.size // BLOCK * BLOCK),) if found.size >= BLOCK else ()
         elif found.action in (existing.Action.COMPLETE, existing.Action.VERIFY):
             self.done = ((0, found.size),) if found.size else ()
+        if self.rules.check_only and self.length and not self.whole:
+            return
+        layout.make_parents(self.path)
+        if found.stale_control:
+            control.remove(layout.control_path(self.path))
         self._device = found.device
         if self.length is not None and not self._device:
             layout.free_space_check(self.path, max(0, self.length - found.size) if found.size else self.length)
@@ -159,7 +166,8 @@ class LocalFile:
                 f" {self.length}. Remove it to start over, or give another out.",
                 ErrorCode.UNKNOWN,
             )
-        self.piece_length = found.piece_length
+        if found.done and self.rules.keep_piece_length:
+            self.piece_length = found.piece_length
         self.done = self._saved = found.within(size).done
 
     def _read_live(self, length: int) -> None:

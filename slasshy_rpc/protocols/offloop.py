@@ -19,6 +19,16 @@ def threaded(step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> asy
     return asyncio.get_running_loop().run_in_executor(None, functools.partial(step, *args, **kwargs))
 
 
+async def finished(task: asyncio.Future[Any], cancel: Callable[[], None]) -> None:
+    """Wait for ``task``; told to go meanwhile, call ``cancel`` and wait for its end all the same."""
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        cancel()
+        await outlast(task)
+        raise
+
+
 async def outlast(task: asyncio.Future[Any]) -> None:
     """Wait for the end of ``task`` however often we are told to go: it writes to a file that is closed after it."""
     told: asyncio.CancelledError | None = None

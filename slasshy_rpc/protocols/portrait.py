@@ -23,6 +23,8 @@ class Look(NamedTuple):
     path: str
     uris: tuple[UriView, ...]
     verified: int | None
+    pending: bool
+    had: int = 0
 
 
 class Portrait:
@@ -57,6 +59,8 @@ def _snapshot(look: Look, bits: bytes | None, whole: int) -> Snapshot:
         bitfield=bits,
         files=(FileView(look.path, look.length, whole, uris=look.uris),),
         verified_length=look.verified,
+        verify_pending=look.pending,
+        had=look.had,
     )
 
 

@@ -12,17 +12,14 @@ import email.utils
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from slasshy_rpc import _engine, clock
 from slasshy_rpc.disk import layout
-from slasshy_rpc.disk.checksum import digest_file
 from slasshy_rpc.disk.existing import Action, settle
 from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode, SourceError
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.values import OptionSet
-from slasshy_rpc.plan.ranges import Ranges
-from slasshy_rpc.plan.record import Cadence
 from slasshy_rpc.plan.segments import SegmentMap
 from slasshy_rpc.plan.selector import Selector
 from slasshy_rpc.plan.sources import Source
@@ -31,8 +28,9 @@ from slasshy_rpc.protocols.base import Outcome, Workplace
 from slasshy_rpc.protocols.crew import Crew, Limits, same_version
 from slasshy_rpc.protocols.destination import Destination
 from slasshy_rpc.protocols.inspection import NO_URI, Inspection
+from slasshy_rpc.protocols.integrity import Integrity
 from slasshy_rpc.protocols.localfile import FileRules, LocalFile, foresee, whole_since
-from slasshy_rpc.protocols.offloop import outlast, threaded
+from slasshy_rpc.protocols.offloop import finished, outlast, threaded
 from slasshy_rpc.protocols.opener import (
     Arrival,
     Facts,
@@ -44,6 +42,8 @@ from slasshy_rpc.protocols.opener import (
     Unchanged,
 )
 from slasshy_rpc.protocols.portrait import Look, Portrait
+from slasshy_rpc.protocols.records import kept
+from slasshy_rpc.protocols.rest import Rest
 from slasshy_rpc.protocols.stream import Stream
 from slasshy_rpc.values import ServerView, Snapshot
 
@@ -81,7 +81,7 @@ class Plan:
 
 
 class SegmentedJob:
-    """Brings one file over as many Connections as its Plan allows."""
+    """Brings one file over as many Connections as its Plan allows; ``turn`` as in Integrity."""
 
     def __init__(
         self,
@@ -91,6 +91,7 @@ class SegmentedJob:
         place: Workplace,
         opener: Opener,
         receiver: Receiver,
+        turn: asyncio.Lock,
     ) -> None:
         self._plan = plan
         self.place = place
@@ -99,8 +100,10 @@ class SegmentedJob:
         self._sources = sources
         self._selector = selector  # that of all of them, and of those that come later
         self._pace = _engine.Pace(plan.rate, place.pace)
-        self._crew = Crew(self._opener, receiver, sources, plan.limits, self._pace, place.pace)
-        self._inspection = Inspection(self._opener, sources, plan.limits, plan.not_found_limit)
+        self._rest = Rest()
+        self._integrity = Integrity(turn)
+        self._crew = Crew(self._opener, receiver, sources, plan.limits, self._pace, place.pace, self._rest)
+        self._inspection = Inspection(self._opener, sources, plan.limits, plan.not_found_limit, self._rest)
         self._stream = Stream(self._inspection, receiver, sources, plan.limits, self._pace, self._crew.speed)
         self._at_once = AtOnce()
         self._file: LocalFile | None = None
@@ -108,9 +111,9 @@ class SegmentedJob:
         self._begun = place.claims.path_of(place.gid)  # what an earlier Job of this Download was writing
         self._path = self._begun or (self._destination.path(plan.out) if plan.out else "")
         self._length: int | None = None
-        self._verified: int | None = None
+        self._opening = False  # the file is made ready for the first time
         self._cancelled = False
-        self._resumed = False
+        self._had = 0  # bytes that an earlier Job, or another program, had left
         self._portrait = Portrait()
         self._inquiry = Inquiry(plan.use_head or plan.dry_run, self._since if plan.conditional else None)
 
@@ -154,9 +157,11 @@ class SegmentedJob:
             piece,
             self._destination.shown(self._path),
             self.place.lines.views(),
-            self._verified,
+            self._integrity.verified,
+            self._integrity.pending,
+            self._had,
         )
-        return self._portrait.of(look, solid if self._crew.ledger.length else None)
+        return self._portrait.of(look, solid if self._crew.ledger.length or self._opening else None)
 
     def servers(self) -> tuple[ServerView, ...]:
         """See ``Job.servers``; a body of unknown length, or one that comes at once, has no crew."""
@@ -164,7 +169,7 @@ class SegmentedJob:
             speed = int(self._crew.speed.rate())
             return tuple(ServerView(s.uri, s.current or s.uri, speed) for s in self._sources if s.connections)
         return tuple(
-            ServerView(c.source.uri, c.source.current or c.source.uri, int(c.speed.rate()))
+            ServerView(c.source.uri, c.source.current or c.source.uri, int(c.speed.rate()), *c.span)
             for c in self._crew.connections
             if c.source
         )
@@ -186,12 +191,15 @@ class SegmentedJob:
                 self._stream.withdraw(source)
             elif not lines.has_failed(uri):
                 source.fault = None
-        self._sources += [Source.of(uri, lines, self._selector) for uri in uris if uri not in known]
+        new = [Source.of(uri, lines, self._selector) for uri in uris if uri not in known]
+        self._sources += new
         for uri in lines.orphans():
             # One that is no Source any more had failed, and was added anew: whoever was with it leaves anyway.
             if uri in kept and uri in known and (lines.next_up() not in kept or not self._crew.move(known[uri])):
                 lines.take(uri)
         self._crew.welcome()
+        if new:
+            self._rest.wake()
 
     # ---- its steps
 
@@ -233,14 +241,22 @@ class SegmentedJob:
             if file.finished:
                 return
             raise asyncio.CancelledError
-        self._resumed = bool(file.done)
-        if file.action is Action.VERIFY and not await self._matches(file, facts):
-            await self._off_loop(file.empty)
-            ledger = SegmentMap(facts.length)
+        self._had = ledger.done.total if file.done else 0
+        if file.fd < 0:
+            await self._opener.put_back(arrival)
+            self._crew.ledger = ledger
+            raise DownloadError(f"There is no whole {file.path} that could be checked (--hash-check-only).", terse="")
+        checked = self._plan.checksum is not None and file.whole and facts.length > 0
+        if checked:
+            self._crew.ledger = ledger
+            if not await self._matches(file, facts):
+                self._crew.ledger = ledger = SegmentMap(facts.length)  # first: a stop must not record what goes now
+                checked = False
+                await self._off_loop(file.empty)
         if arrival.bodyless and not ledger.complete:
             spare, source = await self._go_on(ledger, arrival, facts)
         await self._fetch(ledger, file, spare, facts, source)
-        if file.action is not Action.VERIFY:
+        if not checked:
             await self._verify(file, facts)
         await self._finish(file, facts, facts.length)
 
@@ -310,7 +326,8 @@ class SegmentedJob:
 
     async def _take(self, arrival: Arrival, source: Source) -> bytes:
         """A body that is small and not to be slowed down, or its beginning."""
-        if self._pace.rate or (self.place.pace is not None and self.place.pace.rate):
+        slowed = self._pace.rate or (self.place.pace is not None and self.place.pace.rate)
+        if slowed or self._plan.file.check_only:
             return b""
         source.join()
         self._crew.ledger = SegmentMap(arrival.facts.length or 0)
@@ -345,7 +362,11 @@ class SegmentedJob:
                 file.finish(facts.length, _stamp(facts.last_modified))
             return file
 
-        file = await self._outdo(prepare)
+        self._opening = not self._begun and bool(facts.length)  # aria2 shows a map of zeros by now
+        try:
+            file = await self._outdo(prepare)
+        finally:
+            self._opening = False
         self._path = self._begun = file.path
         return file
 
@@ -361,12 +382,13 @@ class SegmentedJob:
         if ledger.complete:
             self._crew.ledger = ledger
             return
-        if first is None and not source.withdrawn and facts.ranges is False:
+        others = any(one.alive for one in self._sources if one is not source)
+        if first is None and not source.withdrawn and facts.ranges is False and not others:
             error = RangeRefused("The server has no ranges: what is there cannot be continued.", ledger.length)
             error.terse = NO_URI
             raise error
         over = asyncio.Event()
-        saving = asyncio.create_task(self._keep_records(file, over))
+        saving = asyncio.create_task(kept(self._crew, file, over))
         try:
             await self._crew.work(ledger, file.fd, file.path, file.live, first, facts, source)
         except SourceError as error:
@@ -377,49 +399,12 @@ class SegmentedJob:
             await outlast(saving)
             saving.result()
 
-    async def _keep_records(self, file: LocalFile, over: asyncio.Event) -> None:
-        """Save the control file again and again; a save that takes long makes the next one wait as long.
-
-        Returns soon after ``over``, with no save under way.
-        """
-        crew = self._crew
-        cadence = Cadence()
-        wait = interval = file.rules.save_interval
-        while interval:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await over.wait()
-            if over.is_set():
-                return
-            solid = Ranges(crew.solid())
-            left = crew.ledger.length - crew.received
-            if file.durable and not cadence.worth(solid.total, left, crew.speed.rate()):
-                continue
-            began = clock.monotonic()
-            try:
-                await self._off_loop(file.save, solid)
-            except DownloadError as error:
-                log.warning("%s", error)
-            took = clock.monotonic() - began
-            cadence.note(solid.total, took)
-            wait = max(interval, took)
-
     async def _matches(self, file: LocalFile, facts: Facts) -> bool:
         """Whether the file has the digest that was given, or else that a server told; so has one without any."""
         wanted = self._plan.checksum or facts.digest
         if wanted is None or (not self._plan.checksum and self._stream.digest == wanted[1]):
             return True
-        algorithm, expected = wanted
-        self._verified = 0
-
-        def progress(done: int) -> None:
-            self._verified = done
-
-        try:
-            found = await self._off_loop(digest_file, file.fd, algorithm, progress, lambda: self._cancelled)
-        finally:
-            self._verified = None
-        return found == expected
+        return await self._integrity.holds(file.fd, wanted)
 
     async def _finish(self, file: LocalFile, facts: Facts, length: int) -> None:
         await self._outdo(file.finish, length, _stamp(facts.last_modified))
@@ -428,7 +413,7 @@ class SegmentedJob:
     def _starts(self, error: DownloadError) -> int:
         """How many fresh starts there may be; one after a stream that broke off is a try as any other."""
         tries = self._plan.limits.retry.max_tries
-        if isinstance(error, RangeRefused) and not self._resumed and tries:
+        if isinstance(error, RangeRefused) and not self._had and tries:
             return min(FRESH_STARTS, tries - 1)
         return FRESH_STARTS
 
@@ -439,18 +424,20 @@ class SegmentedJob:
                 source.fail(error)
 
     def _expendable(self, file: LocalFile, error: DownloadError) -> bool:
-        """Whether the bytes on disk may go for a fresh start: another program's only with always-resume=false."""
-        if file.action is Action.RESUME_LENGTH and isinstance(error, RangeRefused) and not self._plan.always_resume:
-            return True
-        if file.action not in (Action.FRESH, Action.TRUNCATE, Action.RESUME_CONTROL):
-            return False
+        """Whether the bytes on disk may go for a fresh start.
+
+        Those that another program left there may only where the user has said so, with --always-resume=false.
+        """
         if not any(source.alive for source in self._sources):
             return False
-        return not (isinstance(error, RangeRefused) and self._resumed and self._plan.always_resume)
+        if isinstance(error, RangeRefused) and self._had:
+            return not self._plan.always_resume
+        return file.action in (Action.FRESH, Action.TRUNCATE, Action.RESUME_CONTROL)
 
     async def _start_over(self, file: LocalFile) -> None:
         """The bytes that came belong to another content: away with them."""
         self._crew.ledger = SegmentMap(0)
+        self._crew.put_off()
         self._file = None
         await self._off_loop(file.discard)
 
@@ -468,7 +455,7 @@ class SegmentedJob:
         """Run a blocking step that may finish the file; told to stop a moment too late, we have not been."""
         task = threaded(step, *args, **kwargs)
         try:
-            await self._until(task)
+            await finished(task, self._cancel)
         except asyncio.CancelledError:
             if self._file is None or not self._file.finished:
                 raise
@@ -479,16 +466,11 @@ class SegmentedJob:
     async def _off_loop(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a blocking step in a thread, to its end even when the Job is cancelled meanwhile."""
         task = threaded(step, *args, **kwargs)
-        await self._until(task)
+        await finished(task, self._cancel)
         return task.result()
 
-    async def _until(self, task: asyncio.Future[Any]) -> None:
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            self._cancelled = True
-            await outlast(task)
-            raise
+    def _cancel(self) -> None:
+        self._cancelled = True
 
 
 def _stamp(date: str) -> float | None:

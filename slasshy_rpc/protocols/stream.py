@@ -97,7 +97,7 @@ class Stream:
             if wait is None:
                 source.fail(error)
                 tries = 0
-            await asyncio.sleep(wait or 0)
+            await self._inspection.rest.pause(wait or 0)
             arrival, source = await self._inspection.first(0, None)
             await empty()
 

@@ -1,11 +1,12 @@
 """The protocol that claims http:// and https:// and turns options into plain rules for everything below it.
 
-Owns: what is shared by all its downloads: idle connections, looked-up names, known servers, cookies, netrc. Never:
-requests or files.
+Owns: what is shared by all its downloads: idle connections, looked-up names, known servers, cookies, netrc, the turn to
+be checked. Never: requests or files.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +54,7 @@ class Web:
         self._servers = NameServers(servers)
         if servers:
             self._asked_names = Names(self._servers.lookup)
+        self._checks = asyncio.Lock()
         self._latest: tuple[OptionSet, bool, Path | None] | None = None
         self._meaning: tuple[Plan, HttpRules]
 
@@ -64,14 +66,12 @@ class Web:
         """See ``Protocol.job``."""
         options = request.options
         wanted, rules = self._understood(request, place.live_dir)
-        names = self._asked_names if options.flag("async-dns") else self._names
-        opener = HttpOpener(rules, self._pool, names, self._cookies)
         place.lines.reuse = options.flag("reuse-uri")  # it may have been changed since
         selector = Selector(options.text("uri-selector") or "", self._origins)
         sources = [Source.of(uri, place.lines, selector) for uri in place.lines.order(request.uris)]
         if not request.trusted:
             place = replace(place, claims=place.claims.fenced(options.text("dir") or ".", home() or "/"))
-        return SegmentedJob(sources, selector, wanted, place, opener, self._receiver)
+        return SegmentedJob(sources, selector, wanted, place, self.opener(options, rules), self._receiver, self._checks)
 
     def _understood(self, request: Request, live_dir: Path | None) -> tuple[Plan, HttpRules]:
         """What the options of ``request`` mean. Thousands of one list, or of one caller, have the same."""
@@ -80,6 +80,11 @@ class Web:
             self._meaning = plan(request, live_dir), http_rules(request.options, self._outlet)
             self._latest = asked
         return self._meaning
+
+    def opener(self, options: OptionSet, rules: HttpRules | None = None) -> HttpOpener:
+        """What opens the Sources of a download with these options; ``rules`` if it is known what they mean."""
+        names = self._asked_names if options.flag("async-dns") else self._names
+        return HttpOpener(rules or http_rules(options, self._outlet), self._pool, names, self._cookies)
 
     async def close(self) -> None:
         """See ``Protocol.close``."""
@@ -146,6 +151,8 @@ def limits(options: OptionSet) -> Limits:
         timeout=float(options.integer("timeout")),
         lowest_speed=options.integer("lowest-speed-limit"),
         retry=RetryRules(options.integer("max-tries"), float(options.integer("retry-wait"))),
+        selector=options.text("stream-piece-selector") or "default",
+        resume_failures=0 if options.flag("always-resume") else options.integer("max-resume-failure-tries"),
     )
 
 
@@ -159,6 +166,8 @@ def file_rules(options: OptionSet, trusted: bool, live_dir: Path | None) -> File
             check_integrity=options.flag("check-integrity"),
             remove_control_file=options.flag("remove-control-file"),
         ),
+        check_only=options.flag("hash-check-only"),
+        keep_piece_length=not options.flag("allow-piece-length-change"),
         allocation=allocation(options),
         unallocated=options.integer("no-file-allocation-limit"),
         piece_length=options.integer("piece-length"),

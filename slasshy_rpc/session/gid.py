@@ -45,7 +45,7 @@ def chosen(wanted: object, in_use: Callable[[str], bool]) -> str:
 def fresh(taken: Container[str]) -> str:
     """A random GID that is not in ``taken``."""
     while True:
-        gid = f"{secrets.randbits(64):016x}"
+        gid = secrets.token_hex(DIGITS // 2)
         if gid not in taken and gid.strip("0"):
             return gid
 

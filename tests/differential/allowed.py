@@ -75,6 +75,8 @@ TABLE: tuple[Allowed, ...] = (
             "heads/HEAD first/there, tellStatus: result.totalLength",
             "heads/dry run/there, no renaming, tellStatus: result.totalLength",
             "ends/places/a longer one is there, tellStatus: result.totalLength",
+            "files/what lies there/*, tellStatus: result.totalLength",
+            "files/checked only/only, checked, not renamed, *, tellStatus: result.totalLength",
             "life/the same file twice/no renaming, tellStatus: result.totalLength",
             "looks/going on with what is there/half, no renaming, tellStatus: result.totalLength",
         ),
@@ -108,6 +110,27 @@ TABLE: tuple[Allowed, ...] = (
             "ends/no answer/all, events: [15].method",
             "ends/no answer/all, files: two.*",
         ),
+    ),
+    Allowed(
+        "A control file that was written with another `piece-length` is gone on with, in its own pieces; aria2 fails "
+        "with code 10 unless `allow-piece-length-change` is given. With it the pieces change, and what has come of a "
+        "piece that is not whole is kept; aria2 fetches it again.",
+        (
+            "files/another piece length/* 1 to 2, false*",
+            "files/another piece length/* 2 to 1, false*",
+            "files/another piece length/all, files: *_1_to_2_false*",
+            "files/another piece length/all, files: *_2_to_1_false*",
+        ),
+    ),
+    Allowed(
+        "`hash-check-only` changes nothing where no whole file lies; aria2 makes an empty file and a control file, and "
+        "empties a file that may be overwritten.",
+        ("files/checked only/all, files: only*",),
+    ),
+    Allowed(
+        "`remove-control-file` does not touch the control file of a file that is left alone.",
+        ("files/what lies there/all, files: recorded_*remove-control-file.aria2.size",),
+        theirs=ABSENT,
     ),
     Allowed(
         "A control file does not mention pieces of which nothing is there.",

@@ -28,7 +28,9 @@ AT_ONCE = 4
 
 Play = Callable[[Stage], None]
 OURS = "ours"
-_MODULES = ("calls", "options", "life", "queue", "uris", "looks", "ends", "frames", "sessions", "proxies", "heads")
+_MODULES = (
+    "calls", "options", "life", "queue", "uris", "looks", "ends", "frames", "sessions", "proxies", "heads", "files",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ def programs() -> dict[str, tuple[str, ...]]:
     return dict(sorted(found.items(), reverse=True))
 
 
-def _command(program: str) -> tuple[str, ...]:
+def command(program: str) -> tuple[str, ...]:
+    """How a program ("ours" or a version of aria2c) is started."""
     return (sys.executable, "-m", "slasshy_rpc", "--compat") if program == OURS else programs()[program]
 
 
@@ -104,7 +107,7 @@ def record(program: str, key: str) -> dict[str, Leaf]:
         }
 
         def start(options: Sequence[str]) -> Daemon:
-            return Daemon(_command(program), folder, ["--quiet", *options])
+            return Daemon(command(program), folder, ["--quiet", *options])
 
         stage = Stage(start, origin, facts, f"http://127.0.0.1:{closed}", _session_text)
         with contextlib.closing(stage):

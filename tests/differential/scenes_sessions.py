@@ -158,11 +158,21 @@ def input_files(stage: Stage) -> None:
     )
     (stage.files / "in.txt").write_text(stage.placed(text), newline="")
     stage.restart("--input-file=in.txt", "--pause=true", "--save-session=out.txt", "--header=Z: z", "--out=never")
+    stage.call("no longer an option", "aria2.getGlobalOption")
     stage.call("read", "aria2.tellWaiting", 0, 100, ["status", "files", "dir"])
     for number, one in enumerate(stage.ask("aria2.tellWaiting", 0, 100, ["gid"])):
         stage.call(f"{number}, getOption", "aria2.getOption", one["gid"])
     stage.call("shutdown", "aria2.forceShutdown")
     stage.facts.note("exit code", stage.daemon.wait())
+
+
+@scene(
+    "sessions", "files without a name", "--no-conf=false", "--conf-path=", "--input-file=", "--force-sequential=true"
+)
+def nameless(stage: Stage) -> None:
+    """An empty path is no path; the server comes up."""
+    stage.call("global options", "aria2.getGlobalOption")
+    stage.queues("nothing")
 
 
 def ends(stage: Stage, name: str) -> None:

@@ -69,3 +69,12 @@ def test_a_second_process_leaves_the_history_alone(tmp_path: Path, origin: Origi
     with Server(f"--dir={tmp_path}", state) as server:
         assert [one["gid"] for one in server.call("aria2.tellActive", KEYS)] == [gid]
         assert server.call("slasshy.getHistory", 0, 9) == []
+
+
+def test_without_a_history_it_is_said_once_what_to_do(tmp_path: Path, origin: Origin) -> None:
+    (tmp_path / "s" / "history.db").mkdir(parents=True)
+    with Server(f"--dir={tmp_path}", f"--state-dir={tmp_path / 's'}") as server:
+        server.completed(server.add(origin.serve("/f", length=1000)))
+        server.stop()
+        assert server.said.count("There is no history") == 1
+        assert "--history=false" in server.said

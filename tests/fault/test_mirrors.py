@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from slasshy_rpc.errors import ErrorCode
+from slasshy_rpc.plan.sources import Source
 from slasshy_rpc.protocols.crew import Crew
 from tests.support.behaviour import Behaviour, after, first, nth
 from tests.support.certs import Certificates
@@ -92,10 +93,10 @@ async def test_a_dead_mirror_costs_nothing_where_each_host_may_have_one_connecti
     asked = 0
     choose = Crew.choose_source
 
-    def counted(self: Crew) -> object:
+    def counted(self: Crew, avoid: Source | None = None) -> object:
         nonlocal asked
         asked += 1
-        return choose(self)
+        return choose(self, avoid)
 
     monkeypatch.setattr(Crew, "choose_source", counted)
     good = origin.serve(NAME, length=LENGTH, behaviour=Behaviour(rate=12 * MIB))

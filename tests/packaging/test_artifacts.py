@@ -64,7 +64,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
 
 def sources(tree: Path, *folders: str) -> set[str]:
     """The source files below the folders, as paths from the tree's root."""
-    wanted = {".py", ".pyi", ".pyx", ".pxd", ".h", ".md", ".conf", ".sh"}
+    wanted = {".py", ".pyi", ".pyx", ".pxd", ".h", ".md", ".1", ".conf", ".sh"}
     paths = [path for folder in folders for path in (tree / folder).rglob("*") if path.suffix in wanted]
     return {path.relative_to(tree).as_posix() for path in paths}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from dataclasses import replace
 from typing import Any, cast
 
@@ -193,6 +194,29 @@ def test_the_shelf_stays_small(made: Made, monkeypatch: pytest.MonkeyPatch) -> N
     long_map.last = replace(LOADED, num_pieces=80_000, bitfield=b"\xff" * 10_000)
     for download in (many_lines, long_map):
         assert shelf.status(download, None) is not shelf.status(download, None)
+
+
+def test_what_was_purged_leaves_the_shelf(made: Made) -> None:
+    shelf = render.Shelf(True)
+
+    class Watched(Download):
+        __slots__ = ("__weakref__",)
+
+    gone, kept = (Watched(f"{number:016x}", Request((URI,), options()), Status.WAITING) for number in range(2))
+    alive = weakref.ref(gone)
+    for keys in (None, render.wanted(["gid", "files"])):
+        shelf.status(gone, keys)
+        shelf.status(kept, keys)
+    shelf.drop(gone.gid)
+    shelf.drop(gone.gid)
+    made.clear()
+    del gone
+    assert alive() is None
+    shelf.status(kept, None)
+    assert made == []
+    shelf.clear()
+    shelf.status(kept, None)
+    assert made == [kept]
 
 
 def test_a_uri_that_is_listed_many_times_is_made_once() -> None:

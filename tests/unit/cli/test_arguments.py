@@ -196,6 +196,14 @@ def test_where_the_conf_file_is_looked_for(own_home: Path) -> None:
     assert (str(error), error.code) == ("Configuration file /none is not found.", 1)
 
 
+def test_an_empty_path_is_no_path(own_home: Path) -> None:
+    for front in (ours, aria2):
+        invocation = front("--enable-rpc", "--conf-path=", "--input-file=")
+        assert (invocation.mode, invocation.conf_path, invocation.input_file) == (Mode.SERVER, None, None)
+    with pytest.raises(UsageError, match="Specify at least one URL"):
+        aria2("--input-file=")
+
+
 def test_a_bad_value_in_the_conf_file_names_the_place(own_home: Path) -> None:
     conf = own_home / "c.conf"
     conf.write_text("dir=/x\nsplit=0\n")
@@ -261,13 +269,13 @@ def test_entries_of_an_input_file_follow(own_home: Path) -> None:
     own = Entry((URL,), {"out": "x", "gid": "1" * 16, "pause": "true"})
     assert list(invocation._replace(compat=False).own_entries()) == [own]
     assert list(invocation.own_entries()) == []  # aria2c leaves them out
-    assert list(invocation.listed_entries(warnings)) == [
+    assert list(invocation.listed_entries(warnings.append)) == [
         Entry(("http://a/1",), {"out": "y", "pause": "true"}),
         Entry(("http://a/2",), {"pause": "false"}),
     ]
     assert warnings == [f"Unknown option: http-password ({listed}, line 3)"]  # and not what it was to be
     with pytest.raises(UsageError, match="Failed to open the file"):
-        list(aria2("-i", "/none").listed_entries(warnings))
+        list(aria2("-i", "/none").listed_entries(warnings.append))
 
 
 @pytest.mark.parametrize(

@@ -117,11 +117,14 @@ def test_getoption_view() -> None:
     assert options.derive({"header": ()}, Layer.OWN).items_for_rpc(Scope.NEW)["header"] == "\n"
 
 
-def test_getglobaloption_view_hides_the_secret_and_what_is_ours() -> None:
-    options = defaults(compat=False).derive({"rpc-secret": "s", "rpc-allow-host": "h"}, Layer.COMMAND)
+def test_getglobaloption_view_hides_the_secret_what_is_ours_and_what_the_start_used_up() -> None:
+    used_up = {"input-file": "/in", "force-sequential": "true"}
+    options = defaults(compat=False).derive({"rpc-secret": "s", "rpc-allow-host": "h", **used_up}, Layer.COMMAND)
     shown = options.items_for_rpc(Scope.GLOBAL)
-    assert len(shown) == 127
+    assert len(shown) == 128
     assert "rpc-secret" not in shown
+    assert not used_up.keys() & shown.keys()
+    assert shown["no-conf"] == "false"
     assert not [name for name in shown if TABLE[name].own]
     assert shown["help"] == "#basic"
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from slasshy_rpc.plan.segments import Segment, SegmentMap
-from slasshy_rpc.plan.split import first_cut
+from slasshy_rpc.plan.split import planned
 
 LENGTH = 1000
 
@@ -21,11 +21,12 @@ class History(RuleBasedStateMachine):
     @initialize(
         done=st.lists(st.tuples(st.integers(0, LENGTH), st.integers(0, LENGTH)).map(sorted), max_size=4),
         parts=st.integers(1, 8),
+        selector=st.sampled_from(["default", "inorder", "random", "geom"]),
     )
-    def begin(self, done: list[list[int]], parts: int) -> None:
+    def begin(self, done: list[list[int]], parts: int, selector: str) -> None:
         self.done = {n for a, b in done for n in range(a, b)}
         self.ledger = SegmentMap(LENGTH, [(a, b) for a, b in done])
-        self.ledger.plan(first_cut(list(self.ledger.free), parts, 10))
+        self.ledger.plan(*planned(selector, self.ledger.free, parts, 10, 10))
 
     def pick(self, number: int) -> Segment:
         owned = sorted(self.ledger.owned, key=lambda s: s.position)

@@ -11,7 +11,7 @@ from slasshy_rpc.values import Snapshot, UriView
 
 PIECE = 1 << 20
 LENGTH = 5 * PIECE + 1
-LOOK = Look(LENGTH, 0, 0, 1, PIECE, "/d/f", (UriView("http://h/f", used=True),), None)
+LOOK = Look(LENGTH, 0, 0, 1, PIECE, "/d/f", (UriView("http://h/f", used=True),), None, pending=False)
 
 
 def test_the_same_is_shown_until_something_moves() -> None:
@@ -48,6 +48,7 @@ looks = st.builds(
     path=st.sampled_from(["", "/d/f"]),
     uris=st.sampled_from([(), LOOK.uris]),
     verified=st.sampled_from([None, 1]),
+    pending=st.booleans(),
 )
 maps = st.none() | st.sampled_from([[], [(0, PIECE)], [(0, PIECE // 2)], [(PIECE // 2, PIECE)]])
 

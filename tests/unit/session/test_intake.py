@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 from slasshy_rpc.errors import DownloadError, ErrorCode, UsageError
-from slasshy_rpc.intake import Intake
+from slasshy_rpc.intake import Deferred, Intake
 from slasshy_rpc.options.files import Entry
 from slasshy_rpc.options.values import Normal
 from slasshy_rpc.session.download import Download
 from slasshy_rpc.values import Status
-from tests.support.fake_protocol import Stage, options, turns
+from tests.support.fake_protocol import Stage, options, turns, until
 
 ONE, TWO = "http://127.0.0.1/1", "http://127.0.0.1/2"
 GID = "00000000000000ab"
@@ -147,3 +149,95 @@ async def test_a_failure_of_an_earlier_process_is_none_of_this_one() -> None:
     later = restored()
     later.session.restore([], [failed])
     assert later.session.exit_code() == ErrorCode.OK
+
+
+# ---- deferred
+
+
+class Listed:
+    """The entries of an input file, and how many of them were asked for; it can break off in the end, or stand."""
+
+    def __init__(self, *entries: Entry, fault: Exception | None = None, stands: threading.Event | None = None) -> None:
+        self.taken = 0
+        self._entries = entries
+        self._fault = fault
+        self._stands = stands
+
+    def __iter__(self) -> Iterator[Entry]:
+        for one in self._entries:
+            self.taken += 1
+            yield one
+        if self._fault is not None:
+            raise self._fault
+        if self._stands is not None:
+            self._stands.wait(30)
+
+
+def numbered(count: int) -> list[Entry]:
+    return [entry(f"http://127.0.0.1/{number}", gid=f"{number + 1:016x}") for number in range(count)]
+
+
+def deferred(stage: Stage, listed: Listed, paths: Mapping[str, str] | None = None) -> Deferred:
+    return Deferred(stage.session, intake(stage), iter(listed), paths or {}, trusted=True)
+
+
+async def active(stage: Stage, count: int) -> list[str]:
+    """The GIDs that run, once there are ``count``."""
+    await until(lambda: len(stage.session.active) == count)
+    return [one.gid for one in stage.session.active]
+
+
+async def test_deferred_entries_are_read_as_slots_get_free() -> None:
+    stage = Stage(options(**{"max-concurrent-downloads": "2"}))
+    listed = Listed(*numbered(4))
+    feeding = asyncio.create_task(deferred(stage, listed).run())
+    first, second = await active(stage, 2)
+    assert listed.taken == 2
+    await stage.end(second)
+    assert await active(stage, 2) == [first, f"{3:016x}"]
+    assert listed.taken == 3
+    await stage.end(first)
+    await stage.end(f"{3:016x}")
+    assert await active(stage, 1) == [f"{4:016x}"]
+    await stage.end(f"{4:016x}")
+    await feeding
+
+
+async def test_what_waits_already_comes_before_what_is_deferred() -> None:
+    stage = restored((ONE, {}), (TWO, {}))
+    stage.session.change_global({"max-concurrent-downloads": "2"})
+    listed = Listed(*numbered(1))
+    feeding = asyncio.create_task(deferred(stage, listed).run())
+    stage.session.start()
+    gid, _ = await active(stage, 2)
+    await turns()
+    assert listed.taken == 0
+    await stage.end(gid)
+    assert f"{1:016x}" in await active(stage, 2)
+    feeding.cancel()
+
+
+async def test_a_deferred_file_that_breaks_off_fails_and_keeps_what_it_gave(caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage(options())
+    feeder = deferred(stage, Listed(*numbered(1), entry("ftp://127.0.0.1/f"), fault=UsageError("It is torn.")))
+    await feeder.run()
+    assert len(stage.session.active) == 1
+    assert feeder.failed == ErrorCode.UNKNOWN
+    assert "It is torn." in caplog.text
+
+
+async def test_a_deferred_entry_gets_its_earlier_path() -> None:
+    stage = Stage(options(dir="/d"))
+    await deferred(stage, Listed(*numbered(2)), {f"{2:016x}": "/d/known"}).run()
+    assert [stage.session.claims.path_of(f"{number:016x}") for number in (1, 2)] == ["", "/d/known"]
+
+
+async def test_nobody_waits_for_a_pipe_that_stays_open() -> None:
+    stands = threading.Event()
+    stage = Stage(options())
+    feeding = asyncio.create_task(deferred(stage, Listed(*numbered(1), stands=stands)).run())
+    await active(stage, 1)
+    feeding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await feeding
+    stands.set()
