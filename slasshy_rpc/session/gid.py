@@ -7,8 +7,8 @@ Never: the table of Downloads itself.
 from __future__ import annotations
 
 import logging
+import os
 import re
-import secrets
 from collections.abc import Callable, Container, Mapping
 from typing import TypeVar
 
@@ -45,7 +45,7 @@ def chosen(wanted: object, in_use: Callable[[str], bool]) -> str:
 def fresh(taken: Container[str]) -> str:
     """A random GID that is not in ``taken``."""
     while True:
-        gid = secrets.token_hex(DIGITS // 2)
+        gid = os.urandom(DIGITS // 2).hex()
         if gid not in taken and gid.strip("0"):
             return gid
 

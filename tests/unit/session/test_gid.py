@@ -20,7 +20,7 @@ def test_fresh_ones_are_16_hex_digits_and_free() -> None:
 
 def test_fresh_passes_over_zero_and_taken_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = iter([0, 0xA1, 7])
-    monkeypatch.setattr("secrets.token_hex", lambda size: next(numbers).to_bytes(size, "big").hex())
+    monkeypatch.setattr("os.urandom", lambda size: next(numbers).to_bytes(size, "big"))
     assert gid.fresh(TABLE) == "0000000000000007"
 
 
