@@ -28,8 +28,8 @@ class Allowed:
 TABLE: tuple[Allowed, ...] = (
     # ---- not there yet
     Allowed(
-        "Methods that need a missing protocol do not exist, an addUri of nothing but URIs that nobody here can serve is "
-        "refused, and a redirect to one is an error that says so; aria2 goes there.",
+        "Methods that need a missing protocol do not exist, an addUri of nothing but URIs that nobody here can serve "
+        "is refused, and a redirect to one is an error that says so; aria2 goes there.",
         (
             "calls/*/aria2.addTorrent *: error.message",
             "calls/*/aria2.addMetalink *: error.message",
