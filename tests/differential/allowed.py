@@ -228,7 +228,8 @@ COMMAND: tuple[Allowed, ...] = (
         ),
     ),
     Allowed(
-        "A redirect to a scheme that nobody here can serve is an error that says so; aria2 goes there.",
+        "Methods that need a missing protocol do not exist, an addUri of nothing but URIs that nobody here can serve "
+        "is refused, and a redirect to one is an error that says so; aria2 goes there.",
         ("answers/to another scheme/requests: *", "answers/to a file/requests: *"),
         theirs="GET /r.bin",
         ours=ABSENT,
