@@ -345,12 +345,19 @@ class SegmentedJob:
         place, path = self.place, self._path
 
         def prepare() -> LocalFile:
+            checked = bool(self._plan.checksum or facts.digest)
+            whole = len(body) == facts.length and not checked
+            if whole and not self._begun:
+                file = LocalFile.put(path, body, self._plan.file, self._claim, _stamp(facts.last_modified))
+                if file is not None:
+                    self._file = file
+                    return file
             file = self._file = LocalFile.prepare(
                 path,
                 facts.length,
                 self._plan.file,
                 self._claim,
-                checksum=bool(self._plan.checksum or facts.digest),
+                checksum=checked,
                 begun=path == self._begun,
                 validators=(facts.etag, facts.last_modified),
                 gid=place.gid,
@@ -358,8 +365,8 @@ class SegmentedJob:
             )
             if file.blank and body:
                 file.write(body)
-            if file.blank and len(body) == facts.length and not (self._plan.checksum or facts.digest):
-                file.finish(facts.length, _stamp(facts.last_modified))
+            if file.blank and whole:
+                file.finish(len(body), _stamp(facts.last_modified))
             return file
 
         self._opening = not self._begun and bool(facts.length)  # aria2 shows a map of zeros by now

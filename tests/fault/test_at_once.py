@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from slasshy_rpc import _engine
 from slasshy_rpc.errors import ErrorCode
 from slasshy_rpc.protocols import atonce
 from tests.support.behaviour import Behaviour, first
@@ -120,6 +121,7 @@ async def test_a_full_disk(fetcher: Fetcher, origin: Origin, monkeypatch: pytest
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(_engine, "put_whole", lambda *_: False)
     done = await fetcher.fetch(origin.serve("/a.bin", length=LENGTH))
     assert done.error is not None
     assert done.error.code == ErrorCode.DISK_FULL
