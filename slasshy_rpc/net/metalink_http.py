@@ -25,7 +25,8 @@ _SIZES = {"adler32": 4, "md5": 16, "sha-1": 20, "sha-224": 28, "sha-256": 32, "s
 _ALIASES = {"sha": "sha-1"}
 
 _MEMBER = re.compile(r"[ \t]*([A-Za-z0-9-]+)[ \t]*=[ \t]*:?([A-Za-z0-9+/]+={0,2}):?[ \t]*")
-_LINK = re.compile(r'<([^>]*)>((?:[^,"]|"(?:[^"\\]|\\.)*")*)')
+#: Linear in the length of the line, whatever a server sends: a quote that is never closed takes the rest with it.
+_LINK = re.compile(r'<([^<>]*)>((?:[^,"]|"(?:[^"\\]|\\.)*(?:"|\\?$))*)')
 _PARAMETER = re.compile(r';[ \t]*([^\s=;"]+)[ \t]*(?:=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?')
 _LOWEST = 999_999
 

@@ -6,7 +6,6 @@ Owns: how much is taken, and for how long. Never: the file. What is left after t
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from slasshy_rpc._engine import LENGTH, TlsError
 from slasshy_rpc.net.ready import ready
@@ -73,6 +72,8 @@ class AtOnce:
             pass
         except asyncio.CancelledError:
             self.stopped = True
-        with contextlib.suppress(RuntimeError):  # less of what the peer sent was asked for: nobody will use it again
+        try:
             channel.begin_body(LENGTH, left)
+        except RuntimeError:  # more came than the body has: nobody may use it again, or wait for the rest
+            arrival.reusable = False
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)

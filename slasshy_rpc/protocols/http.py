@@ -183,8 +183,9 @@ class HttpOpener:
                 return idle, await self._request(idle, head, proxy)
             except SourceError as error:
                 idle.close()
-                # The server may have closed it while the request was under way: that says nothing about the server.
-                if error.retry is not Retry.SAME_SOURCE or error.code == ErrorCode.TIMEOUT:
+                # The server may have closed it while the request was under way, or what came may belong to the answer
+                # before, which had more of a body than it told: neither says anything about this one.
+                if error.code != ErrorCode.UNKNOWN:
                     raise
             except BaseException:
                 idle.close()

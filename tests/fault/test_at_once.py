@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from slasshy_rpc.errors import ErrorCode
+from slasshy_rpc.net import http1
 from slasshy_rpc.protocols import atonce
 from tests.support.behaviour import Behaviour, first
 from tests.support.fake_protocol import until
@@ -70,6 +71,19 @@ async def test_what_breaks_off_is_continued(fetcher: Fetcher, origin: Origin, ho
     assert done.path.read_bytes() == origin.content("/a.bin").whole()
     if how == "close":  # a reset may overtake what was sent before it
         assert [seen.range for seen in origin.requests()] == [None, (100 * KIB, LENGTH - 1)]
+
+
+async def test_more_than_was_told_is_not_waited_for(
+    fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http1, "discard", None)  # no rest is read
+    url = origin.serve("/a.bin", length=100, behaviour=Behaviour(surplus=b"more"))
+    for name in ("a.bin", "a.1.bin"):
+        done = await fetcher.fetch(url)
+        assert done.error is None
+        assert done.path.name == name
+        assert done.path.read_bytes() == origin.content("/a.bin").whole()
+    assert [seen.connection for seen in origin.requests()] == [1, 2]
 
 
 async def test_what_is_there_stays(fetcher: Fetcher, origin: Origin) -> None:

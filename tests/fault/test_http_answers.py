@@ -144,6 +144,14 @@ async def test_a_longer_body_than_promised_is_cut_where_it_was_promised(fetcher:
     assert done.path.read_bytes() == origin.content("/file.bin").whole()
 
 
+async def test_what_is_left_of_a_longer_body_is_no_answer(fetcher: Fetcher, origin: Origin) -> None:
+    """It comes late, when the connection has been taken for the next request."""
+    url = origin.serve("/file.bin", length=1000, behaviour=nth(2, Behaviour(raw=b"more of the body")))
+    for _ in range(2):
+        assert (await fetcher.fetch(url, max_tries="1")).error is None
+    assert [seen.connection for seen in origin.requests()] == [1, 1, 2]
+
+
 async def test_two_versions_never_meet(fetcher: Fetcher, origin: Origin) -> None:
     """The file changes after the first answer: the result is the new version, whole."""
     new = Behaviour(version=1)
