@@ -227,7 +227,7 @@ class SegmentedJob:
             # aria2 shows a map once it has a place for the file
             placed = isinstance(error, DiskError) and error.code not in _NO_PLACE
             self._crew.ledger = SegmentMap((facts.length or 0) if placed else 0)
-            self._at_once.received = 0
+            self._at_once.let_go()
             raise
         if facts.length is None:
             facts, self._length = await self._stream.bring(arrival, source, file, lambda: self._off_loop(file.empty))
@@ -236,7 +236,8 @@ class SegmentedJob:
             return
         ledger = SegmentMap(facts.length, [(0, len(body))] if body and file.blank else file.done)
         self._crew.ledger = ledger  # from now on: however this ends, the record says what is there
-        self._at_once.received = 0
+        self._at_once.let_go()
+        del body
         if file.finished:
             return
         if self._at_once.stopped:

@@ -12,6 +12,7 @@ import pytest
 from slasshy_rpc.errors import ErrorCode
 from slasshy_rpc.net import http1
 from slasshy_rpc.protocols import atonce
+from slasshy_rpc.protocols.localfile import LocalFile
 from tests.support.behaviour import Behaviour, first
 from tests.support.fake_protocol import until
 from tests.support.fetcher import Fetcher
@@ -129,6 +130,20 @@ async def test_not_too_much_together(fetcher: Fetcher, origin: Origin, monkeypat
     assert done.path.read_bytes() == origin.content("/a.bin").whole()
 
 
+async def test_it_counts_until_it_is_written(fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    write = LocalFile.write
+
+    def written(self: LocalFile, body: bytes) -> None:
+        held.append(atonce.AtOnce._together)
+        write(self, body)
+
+    monkeypatch.setattr(LocalFile, "write", written)
+    assert (await fetcher.fetch(origin.serve("/a.bin", length=LENGTH))).error is None
+    assert held == [LENGTH]
+    assert atonce.AtOnce._together == 0
+
+
 async def test_a_full_disk(fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -137,3 +152,4 @@ async def test_a_full_disk(fetcher: Fetcher, origin: Origin, monkeypatch: pytest
     done = await fetcher.fetch(origin.serve("/a.bin", length=LENGTH))
     assert done.error is not None
     assert done.error.code == ErrorCode.DISK_FULL
+    assert atonce.AtOnce._together == 0
