@@ -86,6 +86,12 @@ def test_mirrors(name: str) -> None:
     assert mirrors(Headers(("Link", line) for line in lines)) == expected
 
 
+def test_not_more_than_can_be_meant() -> None:
+    lines = [f"<http://{number}.example/f>; rel=duplicate; pri={2000 - number}" for number in range(1000)]
+    found = mirrors(Headers(("Link", line) for line in lines))
+    assert found == [f"http://{number}.example/f" for number in range(999, 899, -1)]
+
+
 @pytest.mark.parametrize("part", ["<", '<>\\"'])
 def test_a_hostile_line_takes_no_time(part: str) -> None:
     """The loop stands still meanwhile. With effort that grows as the square it is ten seconds and more."""
