@@ -165,7 +165,7 @@ class HttpOpener:
                     raise Unchanged(asked.url, answer.entity_length(head))
                 else:
                     if asked != own:
-                        source.current = asked.url
+                        source.current = asked.again
                     reading = Reading(rules.accept_gzip, rules.default_utf8, rules.compat)
                     return answer.arrival(channel, head, asked, (start, end), request.method, request.heard, reading)
                 await self._reuse(channel, head, asked, request.method)
@@ -258,7 +258,7 @@ class HttpOpener:
     async def _reuse(self, channel: Channel, head: ResponseHead, asked: Target, method: str) -> None:
         """Keep the connection of an answer whose body does not matter, if that is cheap: it leads to ``asked``."""
         answer.begin_body(channel, head, method)
-        facts = Facts(None, None, url=asked.url)
+        facts = Facts(None, None, url=asked.again)
         await self.put_back(Arrival(facts, channel, 0, None, http1.keep_alive(head, method)))
 
     def _key(self, target: Target) -> tuple[object, ...]:

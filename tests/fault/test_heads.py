@@ -246,7 +246,10 @@ async def test_what_changes_after_the_first_answer_is_not_conditional(fetcher: F
     done = await fetcher.fetch(url, conditional_get="true", allow_overwrite="true", split="3")
     assert done.error is None
     assert done.path.read_bytes() == DATA
-    assert [seen.header("if-modified-since") is None for seen in origin.requests()][1:] == [True, True]
+    one, *others = [seen.header("if-modified-since") for seen in origin.requests()]  # on a busy machine, more
+    assert one is not None
+    assert others
+    assert set(others) == {None}
 
 
 # ---- HEAD
