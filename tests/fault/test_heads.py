@@ -338,10 +338,11 @@ async def test_a_mirror_in_a_redirect_takes_over(fetcher: Fetcher, origin: Origi
     assert other.requests()
 
 
-@pytest.mark.parametrize("odd", ["another length", "gone", "itself", "no http"])
+@pytest.mark.parametrize("odd", ["another length", "another version", "gone", "itself", "no http"])
 async def test_an_odd_mirror_does_no_harm(fetcher: Fetcher, origin: Origin, other: Origin, odd: str) -> None:
     urls = {
         "another length": other.serve("/f.bin", data=DATA[:-1]),
+        "another version": other.serve("/v.bin", data=bytes(len(DATA)), behaviour=Behaviour(version=1)),
         "gone": other.url("/gone"),
         "itself": origin.url("/f.bin"),
         "no http": "file:///etc/passwd",
