@@ -214,6 +214,11 @@ class LocalFile:
         return self.length is not None and self.done == (((0, self.length),) if self.length else ())
 
     @property
+    def intact(self) -> bool:
+        """Whether all that is there was there before, and was only looked at."""
+        return self.action in (existing.Action.COMPLETE, existing.Action.VERIFY)
+
+    @property
     def blank(self) -> bool:
         """Whether nothing that was there before is kept."""
         if self.action is existing.Action.RESUME_LENGTH:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -124,6 +126,18 @@ def pieces(path: Path) -> Iterable[bytes]:
     yield data[:5000]
     yield data[:16] + os.urandom(6000)
     yield data[:8192] + b"\xff" * 4096 + data[12288:]
+
+
+@pytest.mark.parametrize("logged", [False, True])
+def test_any_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: bool) -> None:
+    """Also one whose bytes are no text, were it that of the folder for the copy."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/100%25 \xff?#"))
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    firefox(folder / "cookies.sqlite", [{}])
+    if logged:
+        shutil.copyfile(folder / "cookies.sqlite", folder / "cookies.sqlite-wal")  # no log that SQLite would take
+    assert sent(folder / "cookies.sqlite") == "a=1;"
 
 
 def test_damaged_databases(tmp_path: Path) -> None:
