@@ -226,8 +226,15 @@ class LocalFile:
         return self.action in (existing.Action.FRESH, existing.Action.TRUNCATE)
 
     def write(self, body: bytes) -> None:
-        """Put the beginning of the file there, or all of it. Raises DiskError."""
-        layout.write(self.fd, body, self.path)
+        """Put the beginning of the file there, or all of it. Raises DiskError; what had fitted gives its room back.
+
+        A record that nothing of it counts needs some, and without that the file would look complete.
+        """
+        try:
+            layout.write(self.fd, body, self.path)
+        except DiskError:
+            layout.cut(self.fd, 0, self.path)
+            raise
 
     def save(self, solid: Iterable[Range], upload_length: int = 0) -> None:
         """Write the control file: ``solid`` ranges are in the file. Data first, then what claims it. DiskError.

@@ -116,10 +116,16 @@ async def test_not_too_much_together(fetcher: Fetcher, origin: Origin, monkeypat
 
 
 async def test_a_full_disk(fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    write = os.pwrite
+
+    def full(fd: int, data: bytes, offset: int) -> int:
+        if offset:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(fd, data[:4096], offset)
 
     monkeypatch.setattr(os, "pwrite", full)
     done = await fetcher.fetch(origin.serve("/a.bin", length=LENGTH))
     assert done.error is not None
     assert done.error.code == ErrorCode.DISK_FULL
+    assert done.path.stat().st_size == 0
+    assert left(done.path.parent) == ["a.bin", "a.bin.aria2"]
