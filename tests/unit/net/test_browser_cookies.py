@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from slasshy_rpc.errors import OptionError
+from slasshy_rpc.errors import DiskError, OptionError
 from slasshy_rpc.net.address import parse
 from slasshy_rpc.net.cookies import Cookies
 from tests.support.browsers import LATER, chromium, firefox
@@ -138,6 +138,16 @@ def test_any_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: bool)
     if logged:
         shutil.copyfile(folder / "cookies.sqlite", folder / "cookies.sqlite-wal")  # no log that SQLite would take
     assert sent(folder / "cookies.sqlite") == "a=1;"
+
+
+def test_a_database_is_not_written_over(tmp_path: Path, write: object) -> None:
+    path = tmp_path / "c"
+    write(path, [{}])  # type: ignore[operator]
+    before = path.read_bytes()
+    with pytest.raises(DiskError, match="a database is there"):
+        loaded(path).save(str(path))
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["c"]
 
 
 def test_damaged_databases(tmp_path: Path) -> None:
