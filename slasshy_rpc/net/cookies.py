@@ -132,8 +132,8 @@ class Cookies:
     def save(self, path: str) -> None:
         """Write all cookies as a Netscape file that only its owner may read; those of the session with expiry 0.
 
-        The file is complete or as it was. Raises DiskError if it cannot be written, or is a database: a browser's, which
-        may have been named to be loaded.
+        The file is complete or as it was. Raises DiskError if it cannot be written, or if a database is there: it is
+        that of a browser, and may have been named to be loaded.
         """
         if _is_database(path):
             reason = f"The cookie file {path} is not written: a database is there. Give another --save-cookies."

@@ -22,9 +22,6 @@ from slasshy_rpc.plan.ranges import Range, Ranges
 
 log = logging.getLogger(__name__)
 
-#: Files up to this size come in one piece: no preallocation, no control file, no live map (bytes).
-SMALL = 1 << 20
-
 
 @dataclass(frozen=True, slots=True)
 class FileRules:
@@ -62,6 +59,7 @@ class LocalFile:
     action: existing.Action
     validators: livemap.Validators = ("", "")
     gid: str = ""
+    at_once: bool = False
     fd: int = -1
     done: tuple[Range, ...] = ()
     live: _engine.LiveMap | None = None
@@ -84,15 +82,17 @@ class LocalFile:
         validators: livemap.Validators,
         gid: str,
         cancelled: Callable[[], bool],
+        at_once: bool = False,
     ) -> LocalFile:
         """Decide what to do with ``path``, ``take`` the path that comes of it, and open and allocate the file.
 
         With ``check_only`` a file that is not whole is not opened: ``fd`` stays -1.
-        ``begun`` as in ``existing.settle``; ``gid`` is written into the live map. Raises DiskError; nothing that was
-        there is lost then.
+        ``begun`` as in ``existing.settle``; ``gid`` is written into the live map. ``at_once``: all of it will be
+        written in the next moment, so that no record is worth its while. Raises DiskError; nothing that was there is
+        lost then.
         """
         found = existing.settle(path, length, take, rules.existing, checksum=checksum, begun=begun)
-        self = cls(found.path, rules, length, rules.piece_length, found.action, validators, gid)
+        self = cls(found.path, rules, length, rules.piece_length, found.action, validators, gid, at_once)
         try:
             self._open(found, cancelled)
         except BaseException:
@@ -143,7 +143,7 @@ class LocalFile:
 
     @property
     def _worth_records(self) -> bool:
-        return self.length is not None and self.length > SMALL and not self.whole and not self._device
+        return bool(self.length) and not (self.whole or self._device or (self.at_once and self.blank))
 
     def _begin_records(self) -> None:
         if self.rules.live_dir is not None:
@@ -258,7 +258,7 @@ class LocalFile:
     def empty(self) -> None:
         """Forget every byte but keep the file open: the content turned out to be another. Raises DiskError."""
         self._drop_live(remove=True)
-        self.done, self.action = (), existing.Action.TRUNCATE
+        self.done, self.action, self.at_once = (), existing.Action.TRUNCATE, False
         self._controlled = self._worth_records
         if self._controlled:
             self._begin_records()

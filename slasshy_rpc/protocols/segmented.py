@@ -358,6 +358,7 @@ class SegmentedJob:
                 validators=(facts.etag, facts.last_modified),
                 gid=place.gid,
                 cancelled=lambda: self._cancelled,
+                at_once=len(body) == facts.length,
             )
             if file.blank and body:
                 file.write(body)
