@@ -87,6 +87,6 @@ dist: build $(VENV)/test.stamp ## the sdist and a wheel built from it, in dist/
 	@$(PY) -m build --outdir dist .
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) build dist slasshy_rpc.egg-info slasshy_rpc/_engine.*.so
+	rm -rf $(VENV) build dist slasshy_rpc.egg-info slasshy_rpc/_channel.*.so slasshy_rpc/_engine.*.so
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

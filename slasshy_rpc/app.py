@@ -71,7 +71,7 @@ def run(start: Invocation, view: Callable[[Api], View] | None = None) -> int:
 
     The input file is read to its end before anything opens, unless --deferred-input puts it off. A bad value in it
     costs nothing but the start then, and while a pipe is read that nobody closes, signals still do what they do to any
-    program.
+    program: Python would note one that comes just before it begins to wait, and wait.
     """
     logs.configure(start.options)
     sys.setswitchinterval(0.001)
@@ -80,6 +80,8 @@ def run(start: Invocation, view: Callable[[Api], View] | None = None) -> int:
     if start.deferred:
         check_input(start.input_file or "")
     else:
+        if start.input_file and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         listed = list(start.listed_entries(warnings.append))
     for warning in warnings:
         log.warning("%s", warning)

@@ -239,6 +239,13 @@ def test_documents_name_targets_that_exist() -> None:
     assert named <= targets
 
 
+def test_make_clean_knows_all_that_is_compiled() -> None:
+    told = (ROOT / "Makefile").read_text("utf-8").partition("\nclean:")[2]
+    compiled = {path.name.partition(".")[0] for path in PACKAGE.glob("*.so")}
+    assert compiled
+    assert all(f"slasshy_rpc/{name}.*.so" in told for name in compiled)
+
+
 def test_what_is_imported_is_declared() -> None:
     """Every third-party module that the package imports is a dependency, and every dependency is imported."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

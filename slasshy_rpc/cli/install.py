@@ -65,10 +65,9 @@ def advice(folder: str, path: str) -> str:
     found = shutil.which(NAME)
     places = [os.path.realpath(place) for place in os.environ.get("PATH", "").split(os.pathsep) if place]
     if os.path.realpath(folder) not in places:
-        quoted = folder if shlex.quote(folder) == folder else f"'{folder}'"
         return (
             f"{folder} is not on PATH: programs find it once your shell's start file has\n"
-            f'    export PATH={quoted}:"$PATH"\nor where its full name can be given to them.\n'
+            f'    export PATH={shlex.quote(folder)}:"$PATH"\nor where its full name can be given to them.\n'
         )
     if found is not None and os.path.realpath(found) != os.path.realpath(path):
         return f"But PATH leads to {found} first. Put {folder} before that, or give programs the full name.\n"

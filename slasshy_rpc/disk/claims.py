@@ -90,14 +90,14 @@ class Claims:
     def _place(self, path: str) -> str:
         """``path`` without links. Thousands of downloads go to one folder: its links are followed once."""
         folder, name = os.path.split(path)
-        try:
-            status = os.stat(folder)
-        except OSError:
+        known, before, real = self._latest
+        identity = _identity(folder)
+        if identity is None:
             return os.path.realpath(path)
-        known, identity, real = self._latest
-        if known != folder or identity != (status.st_dev, status.st_ino):
+        # What a link leads to may have got another name since, and its number may be another folder's.
+        if known != folder or before != identity or (real != folder and _identity(real) != identity):
             real = os.path.realpath(folder)
-            self._latest = folder, (status.st_dev, status.st_ino), real
+            self._latest = folder, identity, real
         place = os.path.join(real, name)
         return os.path.realpath(place) if os.path.islink(place) else place
 
@@ -131,6 +131,15 @@ class Claims:
         home = os.path.realpath(fence.home)
         for hidden in hidden_on(path, place, home) - hidden_on(fence.folder, folder, home):
             raise _refusal(path, f"{printable(hidden)} is where programs keep their settings")
+
+
+def _identity(folder: str) -> tuple[int, int] | None:
+    """Device and number of what is there, links followed; None if nothing is."""
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def lies_in(path: str, folder: str, *, links: bool) -> bool:

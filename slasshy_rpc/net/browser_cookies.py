@@ -68,9 +68,9 @@ def _opened(path: str) -> Iterator[sqlite3.Connection]:
             copy = os.path.join(folder, "cookies")
             shutil.copyfile(path, copy)
             shutil.copyfile(log, copy + "-wal")
-            place = f"file:{urllib.parse.quote(copy)}"
+            place = f"file:{urllib.parse.quote(os.fsencode(copy))}"
         else:
-            place = f"file:{urllib.parse.quote(os.path.abspath(path))}?mode=ro&immutable=1"
+            place = f"file:{urllib.parse.quote(os.fsencode(os.path.abspath(path)))}?mode=ro&immutable=1"
         database = stack.enter_context(contextlib.closing(sqlite3.connect(place, uri=True)))
         database.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
         yield database

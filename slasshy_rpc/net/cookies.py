@@ -132,8 +132,12 @@ class Cookies:
     def save(self, path: str) -> None:
         """Write all cookies as a Netscape file that only its owner may read; those of the session with expiry 0.
 
-        The file is complete or as it was. Raises DiskError if it cannot be written.
+        The file is complete or as it was. Raises DiskError if it cannot be written, or if a database is there: it is
+        that of a browser, and may have been named to be loaded.
         """
+        if _is_database(path):
+            reason = f"The cookie file {path} is not written: a database is there. Give another --save-cookies."
+            raise DiskError(reason, ErrorCode.IO_ERROR)
         lines = ["# Netscape HTTP Cookie File\n", *(_line(cookie) for cookie in self._unexpired())]
         folder, name = os.path.split(os.path.abspath(path))
         temporary = None
@@ -161,6 +165,14 @@ class Cookies:
             exact = DefaultCookiePolicy.DomainStrictNonDomain
             self._jar = CookieJar(DefaultCookiePolicy(rfc2965=False, strict_domain=True, strict_ns_domain=exact))
         return self._jar
+
+
+def _is_database(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_DATABASE)) == _DATABASE
+    except OSError:  # told when it is written
+        return False
 
 
 class _Answer:

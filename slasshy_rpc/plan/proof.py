@@ -28,6 +28,15 @@ def doubtful(zeros: Sequence[Range]) -> list[Range]:
     return sorted(sorted(zeros, key=lambda run: run[0] - run[1])[:MOST_RUNS])
 
 
+def suspects(zeros: Sequence[Range], end: int) -> tuple[list[Range], int]:
+    """Once a run at ``end`` or beyond was not the server's, no other one is believed unseen.
+
+    Returns which of ``zeros`` are to be compared, and how far the file counts if these agree.
+    """
+    left = [run for run in zeros if run[0] < end]
+    return left[:MOST_RUNS], before(left[MOST_RUNS]) if len(left) > MOST_RUNS else end
+
+
 def edges(run: Range) -> tuple[int, ...]:
     """Where the windows begin that stand for a run of zeros: its first and its last."""
     start, end = run

@@ -23,9 +23,6 @@ from slasshy_rpc.values import NOTICE
 
 log = logging.getLogger(__name__)
 
-#: Files up to this size come in one piece: no preallocation, no control file, no live map (bytes).
-SMALL = 1 << 20
-
 
 @dataclass(frozen=True, slots=True)
 class FileRules:
@@ -63,6 +60,7 @@ class LocalFile:
     action: existing.Action
     validators: livemap.Validators = ("", "")
     gid: str = ""
+    at_once: bool = False
     fd: int = -1
     done: tuple[Range, ...] = ()
     live: _engine.LiveMap | None = None
@@ -85,19 +83,21 @@ class LocalFile:
         validators: livemap.Validators,
         gid: str,
         cancelled: Callable[[], bool],
+        at_once: bool = False,
     ) -> LocalFile:
         """Decide what to do with ``path``, ``take`` the path that comes of it, and open and allocate the file.
 
         With ``check_only`` a file that is not whole is not opened: ``fd`` stays -1.
-        ``begun`` as in ``existing.settle``; ``gid`` is written into the live map. Raises DiskError; nothing that was
-        there is lost then.
+        ``begun`` as in ``existing.settle``; ``gid`` is written into the live map. ``at_once``: all of it will be
+        written in the next moment, so that no record is worth its while. Raises DiskError; nothing that was there is
+        lost then.
         """
         found = existing.settle(path, length, take, rules.existing, checksum=checksum, begun=begun)
         if found.path != path:
             log.log(NOTICE, "File already exists. Renamed to %s.", found.path)
         elif found.action is existing.Action.COMPLETE:
             log.log(NOTICE, "GID#%s - Download has already completed: %s", gid, path)
-        self = cls(found.path, rules, length, rules.piece_length, found.action, validators, gid)
+        self = cls(found.path, rules, length, rules.piece_length, found.action, validators, gid, at_once)
         try:
             self._open(found, cancelled)
         except BaseException:
@@ -160,7 +160,7 @@ class LocalFile:
 
     @property
     def _worth_records(self) -> bool:
-        return self.length is not None and self.length > SMALL and not self.whole and not self._device
+        return bool(self.length) and not (self.whole or self._device or (self.at_once and self.blank))
 
     def _begin_records(self) -> None:
         if self.rules.live_dir is not None:
@@ -231,6 +231,11 @@ class LocalFile:
         return self.length is not None and self.done == (((0, self.length),) if self.length else ())
 
     @property
+    def intact(self) -> bool:
+        """Whether all that is there was there before, and was only looked at."""
+        return self.action in (existing.Action.COMPLETE, existing.Action.VERIFY)
+
+    @property
     def blank(self) -> bool:
         """Whether nothing that was there before is kept."""
         if self.action is existing.Action.RESUME_LENGTH:
@@ -238,8 +243,15 @@ class LocalFile:
         return self.action in (existing.Action.FRESH, existing.Action.TRUNCATE)
 
     def write(self, body: bytes) -> None:
-        """Put the beginning of the file there, or all of it. Raises DiskError."""
-        layout.write(self.fd, body, self.path)
+        """Put the beginning of the file there, or all of it. Raises DiskError; what had fitted gives its room back.
+
+        A record that nothing of it counts needs some, and without that the file would look complete.
+        """
+        try:
+            layout.write(self.fd, body, self.path)
+        except DiskError:
+            layout.cut(self.fd, 0, self.path)
+            raise
 
     def save(self, solid: Iterable[Range], upload_length: int = 0) -> None:
         """Write the control file: ``solid`` ranges are in the file. Data first, then what claims it. DiskError.
@@ -263,7 +275,7 @@ class LocalFile:
     def empty(self) -> None:
         """Forget every byte but keep the file open: the content turned out to be another. Raises DiskError."""
         self._drop_live(remove=True)
-        self.done, self.action = (), existing.Action.TRUNCATE
+        self.done, self.action, self.at_once = (), existing.Action.TRUNCATE, False
         self._controlled = self._worth_records
         if self._controlled:
             self._begin_records()

@@ -26,6 +26,8 @@ async def finished(task: asyncio.Future[Any], cancel: Callable[[], None]) -> Non
     except asyncio.CancelledError:
         cancel()
         await outlast(task)
+        if not task.cancelled():
+            task.exception()  # nobody is left to be told
         raise
 
 

@@ -53,18 +53,25 @@ class Proof:
         ``zeros`` are its runs of zeros in whole windows. Raises Differs, SourceError, and DownloadError (8) when the
         server has no ranges or not as many bytes.
         """
-        end = size // proof.WINDOW * proof.WINDOW
-        for run in proof.doubtful(zeros):
-            if run[0] >= end:
-                break
-            for start in proof.edges(run):
-                if await self._difference(start, size) is not None:
-                    end = proof.before(run)
-                    break
+        whole = size // proof.WINDOW * proof.WINDOW
+        end = await self._reach(proof.doubtful(zeros), whole, size)
+        if end < whole:
+            runs, end = proof.suspects(zeros, end)
+            end = await self._reach(runs, end, size)
         for start in proof.windows(end, zeros, random):
             at = await self._difference(start, size)
             if at is not None:
                 raise Differs(at)
+        return end
+
+    async def _reach(self, runs: Sequence[Range], end: int, size: int) -> int:
+        """How far the file counts, of ``end`` bytes, by the first of the ``runs`` of zeros that is not the server's."""
+        for run in runs:
+            if run[0] >= end:
+                break
+            for start in proof.edges(run):
+                if await self._difference(start, size) is not None:
+                    return proof.before(run)
         return end
 
     async def _difference(self, start: int, size: int) -> int | None:

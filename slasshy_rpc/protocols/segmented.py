@@ -143,6 +143,9 @@ class SegmentedJob:
             if file is not None and not file.finished:
                 solid = self._crew.solid() if self._crew.ledger.length else file.done
                 await self._off_loop(file.suspend, solid)
+            claims, gid = self.place.claims, self.place.gid
+            if claims.path_of(gid) != self._begun or (file is not None and file.intact):
+                claims.release(gid)  # nothing there is this Download's: the next Job must not take it for its own
 
     def snapshot(self) -> Snapshot:
         """See ``Job.snapshot``."""
@@ -359,6 +362,7 @@ class SegmentedJob:
                 validators=(facts.etag, facts.last_modified),
                 gid=place.gid,
                 cancelled=lambda: self._cancelled,
+                at_once=len(body) == facts.length,
             )
             if file.blank and body:
                 file.write(body)

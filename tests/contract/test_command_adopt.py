@@ -80,6 +80,17 @@ def test_a_hole_in_the_middle(origin: Origin, url: str, state: str, tmp_path: Pa
     assert origin.content("/the-file.iso").difference(tmp_path / "f") is None
 
 
+def test_more_holes_than_are_looked_at_for_a_start(origin: Origin, url: str, state: str, tmp_path: Path) -> None:
+    path = partial(origin, tmp_path / "f.part", LENGTH)
+    with open(path, "r+b") as file:
+        for window, count in [(50, 1), *((100 + 3 * number, 2) for number in range(64))]:
+            file.seek(window * WINDOW)
+            file.write(bytes(count * WINDOW))
+    code, said = adopt(path, url, state)
+    assert code == 0, said
+    assert origin.content("/the-file.iso").difference(tmp_path / "f") is None
+
+
 def test_zeros_that_are_the_servers_count(origin: Origin, state: str, tmp_path: Path) -> None:
     data = bytes(MIB) + b"x" * MIB + bytes(3 * MIB) + b"y" * MIB
     url = origin.serve("/zeros", data=data)

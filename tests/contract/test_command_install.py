@@ -115,3 +115,13 @@ def test_that_one_works_too(tmp_path: Path) -> None:
     path.chmod(0o755)
     done = subprocess.run([path, "--version"], cwd="/", env={}, capture_output=True, timeout=PATIENCE)
     assert done.stdout.startswith(b"aria2 version 1.37.0\n")
+
+
+def test_the_advice_can_be_pasted(tmp_path: Path) -> None:
+    folder = tmp_path / "it's $(touch pasted) `touch pasted`"
+    folder.mkdir()
+    advice = next(line for line in install(str(folder))[1].splitlines() if "export PATH=" in line)
+    script = f'{advice}\nprintf %s "$PATH"'
+    done = subprocess.run(["/bin/sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.stdout.startswith(f"{folder}:"), done.stderr
+    assert os.listdir(tmp_path) == [folder.name]

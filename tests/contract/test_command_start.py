@@ -76,6 +76,9 @@ def test_signals_end_it_while_it_reads(
     rpc = ("--enable-rpc", f"--rpc-listen-port={free_port()}") if server else ()
     with Command(*folders, *rpc, f"--input-file={pipe}") as command:
         writer = opened(pipe)  # it reads now, and nobody will write
+        if (status := Path(f"/proc/{command.pid}/status")).exists():
+            caught = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("SigCgt"))
+            assert not int(caught, 16) >> (number - 1) & 1  # a handler of Python's would only run after the read
         os.kill(command.pid, number)
         assert command.wait() == -number, command.said
         assert "Traceback" not in command.said

@@ -146,8 +146,12 @@ async def test_it_counts_until_it_is_written(fetcher: Fetcher, origin: Origin, m
 
 
 async def test_a_full_disk(fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    write = os.pwrite
+
+    def full(fd: int, data: bytes, offset: int) -> int:
+        if offset:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(fd, data[:4096], offset)
 
     monkeypatch.setattr(os, "pwrite", full)
     monkeypatch.setattr(_engine, "put_whole", lambda *_: False)
@@ -155,3 +159,5 @@ async def test_a_full_disk(fetcher: Fetcher, origin: Origin, monkeypatch: pytest
     assert done.error is not None
     assert done.error.code == ErrorCode.DISK_FULL
     assert atonce.AtOnce._together == 0
+    assert done.path.stat().st_size == 0
+    assert left(done.path.parent) == ["a.bin", "a.bin.aria2"]

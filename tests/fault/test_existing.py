@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from slasshy_rpc.disk import control, layout
+from slasshy_rpc.disk import control, existing, layout
 from slasshy_rpc.disk.checksum import digest_file
 from slasshy_rpc.errors import DiskError, ErrorCode
 from slasshy_rpc.protocols import integrity
@@ -116,6 +116,52 @@ async def test_one_file_is_checked_at_a_time_and_the_others_say_that_they_wait(
         results = await asyncio.gather(*tasks, return_exceptions=True)
     assert sum(isinstance(one, asyncio.CancelledError) for one in results) == 1
     assert shown() == []
+
+
+@pytest.mark.parametrize("options", [{"check_integrity": "true"}, {"auto_file_renaming": "false"}], ids=str)
+async def test_a_file_that_was_only_looked_at_is_not_taken_for_a_part_of_ones_own(
+    fetcher: Fetcher,
+    origin: Origin,
+    options: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Paused in the middle of its look, the download finds it again and does with it what the options say by then."""
+    path = leave(fetcher, b"x" * LENGTH)
+    begun, go_on = asyncio.Event(), threading.Event()
+    loop, digest, settle = asyncio.get_running_loop(), digest_file, existing.settle
+
+    def held() -> None:
+        loop.call_soon_threadsafe(begun.set)
+        assert go_on.wait(LIMIT)
+
+    def slow_digest(*args: Any) -> str:
+        held()
+        return digest(*args)
+
+    def slow_settle(*args: Any, **kwargs: Any) -> existing.Existing:
+        if "auto_file_renaming" in options:
+            held()
+        return settle(*args, **kwargs)
+
+    monkeypatch.setattr(integrity, "digest_file", slow_digest)
+    monkeypatch.setattr(existing, "settle", slow_settle)
+    url = origin.serve(f"/{NAME}", length=LENGTH)
+    job = fetcher.job(url, checksum=f"sha-256={'1' * 64}", **options)
+    task = asyncio.create_task(job.run())
+    async with asyncio.timeout(LIMIT):
+        await begun.wait()
+        task.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    monkeypatch.undo()
+    async with asyncio.timeout(LIMIT):
+        await fetcher.again(job, url).run()
+    assert path.read_bytes() == b"x" * LENGTH
+    assert sorted(files(fetcher.folder)) == ["file.1.bin", NAME]
+    assert not caplog.records
 
 
 async def test_a_file_that_is_checked_is_shown_whole_and_one_that_is_wrong_leaves_no_claim(

@@ -224,6 +224,22 @@ def test_killed_at_the_very_start(origin: Origin, options: list[str], tmp_path: 
     assert overlap(asked(origin.requests()[count:], LENGTH), on_disk) <= CONNECTIONS * BLOCK + SLICE
 
 
+def test_a_small_file_that_comes_slowly(origin: Origin, options: list[str], tmp_path: Path) -> None:
+    """There is a record of the part, so that it does not pass for the whole."""
+    path = tmp_path / "files" / "f.bin"
+    faucet = Faucet(100_000)
+    url = origin.serve("/f.bin", length=MIB // 2, behaviour=faucet)
+    with Command(*options, url) as command:
+        watch(command, lambda: bool(same_blocks(path, origin.content("/f.bin"))))
+        command.kill()
+    assert begun(path, "control file")
+    faucet.rate = 0
+    code, said = run(*options, url)
+    assert code == 0, said
+    assert origin.content("/f.bin").difference(path) is None
+    assert [one.name for one in path.parent.iterdir()] == ["f.bin"]
+
+
 def test_killed_again_and_again(served: Origin, options: list[str], tmp_path: Path) -> None:
     """Each one continues what the one before it left, and is killed in turn, soon after one of its first requests."""
     chance = random.Random(SEED)

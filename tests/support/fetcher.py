@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slasshy_rpc._engine import Engine
@@ -57,13 +58,20 @@ class Fetcher:
 
     def job(self, *uris: str, **options: str) -> SegmentedJob:
         """A job for mirrors ``uris``; option names with _ for -. Retries are quick and file-sync is off."""
+        return self._job(Workplace("0" * 16, live_dir=self.live_dir), uris, options)
+
+    def again(self, earlier: SegmentedJob, *uris: str, **options: str) -> SegmentedJob:
+        """A further job of the same Download, as after a pause."""
+        return self._job(earlier.place, uris, options)
+
+    def _job(self, place: Workplace, uris: Sequence[str], options: Mapping[str, str]) -> SegmentedJob:
         given = {"dir": str(self.folder), "file_sync": "never", "max_tries": "2", "timeout": "5", **options}
         header = given.pop("header", "")
         own: dict[str, str | tuple[str, ...]] = {name.replace("_", "-"): value for name, value in given.items()}
         if header:
             own["header"] = tuple(header.splitlines())
-        request = Request(uris, defaults(compat=False).derive(own, Layer.OWN))
-        return self._web.job(request, Workplace("0" * 16, live_dir=self.live_dir, lines=Lines(uris)))
+        request = Request(tuple(uris), defaults(compat=False).derive(own, Layer.OWN))
+        return self._web.job(request, replace(place, lines=Lines(uris)))
 
     async def fetch(self, *uris: str, **options: str) -> Fetched:
         """Run such a job to its end, at most LIMIT seconds."""

@@ -146,3 +146,22 @@ def test_what_an_earlier_process_had_must_lie_in_the_folder(tmp_path: Path) -> N
             assert not lies_in(outside, str(folder), links=links)
     assert lies_in(f"{folder}/link/f", str(folder), links=True)  # the user's own link, followed for the user only
     assert not lies_in(f"{folder}/link/f", str(folder), links=False)
+
+
+@pytest.mark.parametrize("renamed", [True, False])
+def test_a_link_that_leads_elsewhere_by_now(tmp_path: Path, renamed: bool) -> None:
+    """To the same folder by its new name, or to a new one that has got the number of the old."""
+    (tmp_path / "old").mkdir()
+    (tmp_path / "link").symlink_to("old")
+    claims = Claims()
+    assert claims.take(str(tmp_path / "link" / "f"), "a")
+    claims.release("a")
+    if renamed:
+        (tmp_path / "old").rename(tmp_path / "new")
+    else:
+        (tmp_path / "old").rmdir()
+        (tmp_path / "new").mkdir()
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").symlink_to("new")
+    assert claims.take(str(tmp_path / "link" / "f"), "a")
+    assert not claims.take(str(tmp_path / "new" / "f"), "b")

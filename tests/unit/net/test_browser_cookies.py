@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from slasshy_rpc.errors import OptionError
+from slasshy_rpc.errors import DiskError, OptionError
 from slasshy_rpc.net.address import parse
 from slasshy_rpc.net.cookies import Cookies
 from tests.support.browsers import LATER, chromium, firefox
@@ -124,6 +126,28 @@ def pieces(path: Path) -> Iterable[bytes]:
     yield data[:5000]
     yield data[:16] + os.urandom(6000)
     yield data[:8192] + b"\xff" * 4096 + data[12288:]
+
+
+@pytest.mark.parametrize("logged", [False, True])
+def test_any_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: bool) -> None:
+    """Also one whose bytes are no text, were it that of the folder for the copy."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/100%25 \xff?#"))
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    firefox(folder / "cookies.sqlite", [{}])
+    if logged:
+        shutil.copyfile(folder / "cookies.sqlite", folder / "cookies.sqlite-wal")  # no log that SQLite would take
+    assert sent(folder / "cookies.sqlite") == "a=1;"
+
+
+def test_a_database_is_not_written_over(tmp_path: Path, write: object) -> None:
+    path = tmp_path / "c"
+    write(path, [{}])  # type: ignore[operator]
+    before = path.read_bytes()
+    with pytest.raises(DiskError, match="a database is there"):
+        loaded(path).save(str(path))
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["c"]
 
 
 def test_damaged_databases(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slasshy_rpc.plan.proof import AT_LEAST, MOST_RUNS, WINDOW, before, doubtful, edges, windows
+from slasshy_rpc.plan.proof import AT_LEAST, MOST_RUNS, WINDOW, before, doubtful, edges, suspects, windows
 
 
 @given(st.integers(0, 5000), st.lists(st.integers(0, 5000), max_size=6), st.integers())
@@ -38,3 +38,11 @@ def test_runs_of_zeros() -> None:
     assert before((0, WINDOW)) == 0
     many = [(number * 10 * WINDOW, (number * 10 + 1 + number % 2) * WINDOW) for number in range(2 * MOST_RUNS)]
     assert doubtful(many) == [run for run in many if run[1] - run[0] == 2 * WINDOW]
+
+
+def test_after_zeros_that_are_not_the_servers_none_is_believed_unseen() -> None:
+    runs = [(number * 10 * WINDOW, (number * 10 + 1) * WINDOW) for number in range(1, 2 * MOST_RUNS)]
+    end = runs[MOST_RUNS - 1][1]
+    assert suspects(runs, end) == (runs[:MOST_RUNS], end)
+    assert suspects(runs, runs[-1][0]) == (runs[:MOST_RUNS], before(runs[MOST_RUNS]))
+    assert suspects(runs, WINDOW) == ([], WINDOW)
