@@ -12,6 +12,7 @@ import os
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from urllib.parse import quote
 
 from slasshy_rpc import clock
 from slasshy_rpc.disk import existing, layout
@@ -19,10 +20,11 @@ from slasshy_rpc.errors import DownloadError, ErrorCode
 from slasshy_rpc.media import plan
 from slasshy_rpc.media.merge import ffmpeg, merge
 from slasshy_rpc.media.plan import Media, Part, Unsupported
+from slasshy_rpc.net import address
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.base import Job, Outcome, Request, Workplace
 from slasshy_rpc.protocols.destination import Destination
-from slasshy_rpc.protocols.web import Piece, Web, file_rules
+from slasshy_rpc.protocols.web import Piece, Web, file_rules, proxies
 from slasshy_rpc.values import FileView, ServerView, Snapshot, UriView
 
 if typing.TYPE_CHECKING:
@@ -74,23 +76,18 @@ class MediaJob:
         """See ``Job.run``."""
         self._place.lines.take(self._page)
         try:
-            self._media = await self._understand()
+            media = await self._understand()
+            while (fresh := await self._brought(media)) is not None:
+                media = fresh
+            return Outcome()
         except Unsupported:
             if self._request.options.text("media") != "auto":
                 raise
-            log.info("yt-dlp does not know %s: it is stored as it is.", self._page)
-            self._plain = self._web.job(self._request, self._place)
-            return await self._plain.run()
-        while True:
-            try:
-                await self._bring(self._media)
-                return Outcome()
-            except DownloadError as error:
-                if error.code not in _EXPIRED or clock.monotonic() - self._renewed < RENEWAL:
-                    raise
-                log.info("%s The page is asked again.", error)
-            self._renewed = clock.monotonic()
-            self._media = await self._understand()
+        finally:
+            self._place.lines.leave(self._page)
+        log.info("yt-dlp does not know %s: it is stored as it is.", address.redact(self._page))
+        self._plain = self._web.job(self._request, self._place)
+        return await self._plain.run()
 
     def snapshot(self) -> Snapshot:
         """See ``Job.snapshot``: while the page is looked at, aria2's shape of a magnet link without its metadata."""
@@ -127,7 +124,7 @@ class MediaJob:
         agent = options.text("user-agent") if options.given("user-agent") else None
         asked = {
             "format": self._formats or (plan.WHOLE if whole else plan.FINEST),
-            "proxy": options.text("all-proxy") or None,
+            "proxy": proxy_for(self._page, options),
             "insecure": not options.flag("check-certificate"),
             "user_agent": agent,
             "generic": options.text("media") == "only",
@@ -138,6 +135,19 @@ class MediaJob:
         self._formats = media.formats
         self._chosen(media.formats)
         return media
+
+    async def _brought(self, media: Media) -> Media | None:
+        """Bring it; None when that is done, and fresh links where these have expired. Raises DownloadError."""
+        self._media = media
+        try:
+            await self._bring(media)
+            return None
+        except DownloadError as error:
+            if error.code not in _EXPIRED or clock.monotonic() - self._renewed < RENEWAL:
+                raise
+            log.info("%s The page is asked again.", error)
+        self._renewed = clock.monotonic()
+        return await self._understand()
 
     async def _bring(self, media: Media) -> None:
         """Everything, with these links."""
@@ -212,6 +222,15 @@ class MediaJob:
             files=files,
             had=sum(part.had for part in parts),
         )
+
+
+def proxy_for(page: str, options: OptionSet) -> str:
+    """The proxy through which a page is asked, as yt-dlp takes it, '' for none. Raises DownloadError."""
+    found = proxies(options).choose(address.parse(page))
+    if found is None:
+        return ""
+    user = f"{quote(found.user, safe='')}:{quote(found.password, safe='')}@" if found.user else ""
+    return f"{found.scheme}://{user}{found.place}"
 
 
 def _piece(part: Part, name: str, *, ours: bool) -> Piece:

@@ -50,7 +50,7 @@ class Workers:
         Raises DownloadError: 2 after ``timeout`` seconds, 1 if the worker died.
         """
         async with self._room:
-            worker = self._idle.pop() if self._idle else await self._start()
+            worker = await self._ready()
             answered = False
             try:
                 async with asyncio.timeout(timeout):
@@ -72,6 +72,14 @@ class Workers:
         if self._resting is not None:
             self._resting.cancel()
         await self._dismiss()
+
+    async def _ready(self) -> asyncio.subprocess.Process:
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.returncode is None:
+                return worker
+            await _end(worker)
+        return await self._start()
 
     async def _start(self) -> asyncio.subprocess.Process:
         try:

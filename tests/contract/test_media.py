@@ -80,6 +80,7 @@ def test_direct_links_never_start_the_worker(options: list[str], origin: Origin,
     assert done.returncode == 0, done.stderr
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "slasshy_rpc.media.protocol" in imported
+    assert "slasshy_rpc.media.job" not in imported
     assert not [name for name in imported if name.startswith("yt_dlp")]
     elsewhere = [option for option in options if "media-hosts" not in option]
     plain = origin.serve("/watch/page", data=b"<html>")
@@ -95,7 +96,7 @@ def test_the_worker_is_a_child_that_ends_with_the_server(server: Server, origin:
     assert "media/worker.py" in command
     server.kill()
     end = time.monotonic() + PATIENCE
-    while psutil.pid_exists(child):
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < end
         time.sleep(GLANCE)
 

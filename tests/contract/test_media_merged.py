@@ -85,6 +85,25 @@ def test_paused_between_and_gone_on_with(
     assert os.listdir(folder) == ["One [one].mp4"]
 
 
+def test_killed_between_and_gone_on_with(
+    options: list[str], origin: Origin, media: tuple[bytes, bytes], folder: Path
+) -> None:
+    """The next server asks the page again; what is there is not fetched again."""
+    video = origin.serve("/v.mp4", data=media[0])
+    audio = origin.serve("/a.m4a", data=media[1], behaviour=Behaviour(hold_at=4096))
+    with Server(*options) as server:
+        gid = server.add(page(origin, "one", *apart(video, audio)))
+        origin.wait(lambda o: bool(o.requests("/a.m4a")))
+        server.kill()
+    sent = origin.sent("/v.mp4")
+    origin.serve("/a.m4a", data=media[1])
+    with Server(*options) as server:
+        server.completed(gid)
+    assert len(origin.requests("/watch/one")) == 2
+    assert origin.sent("/v.mp4") - sent < len(media[0])
+    assert os.listdir(folder) == ["One [one].mp4"]
+
+
 def test_nothing_that_is_there_is_written_over(
     server: Server, origin: Origin, media: tuple[bytes, bytes], folder: Path, tmp_path: Path
 ) -> None:
