@@ -39,6 +39,10 @@ _EXPIRED = (ErrorCode.BAD_RESPONSE, ErrorCode.AUTHORIZATION, ErrorCode.NOT_FOUND
 RENEWAL = 300.0
 
 
+#: What the last digit of the GID is, where video and sound each claim a path of their own: none that a GID may have.
+_MARKS = ("v", "s")
+
+
 class MediaJob:
     """Brings what is behind one page as one file.
 
@@ -102,8 +106,9 @@ class MediaJob:
 
     def servers(self) -> tuple[ServerView, ...]:
         """See ``Job.servers``."""
-        jobs = [self._plain] if self._plain is not None else self._jobs
-        return tuple(view for job in jobs for view in job.servers())
+        if self._plain is not None:
+            return self._plain.servers()
+        return tuple(replace(view, uri=self._page) for job in self._jobs for view in job.servers())
 
     def retune(self, changed: OptionSet) -> bool:
         """See ``Job.retune``; what begins later has them too."""
@@ -158,7 +163,7 @@ class MediaJob:
             await self._jobs[0].run()
             return
         path = await asyncio.to_thread(self._reserve, out)
-        places = [replace(self._place, gid=self._place.gid[:-1] + mark) for mark in "va"]
+        places = [replace(self._place, gid=self._place.gid[:-1] + mark) for mark in _MARKS]
         found: list[tuple[str, str]] = []
         self._jobs = []
         try:

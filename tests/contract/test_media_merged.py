@@ -71,10 +71,13 @@ def test_paused_between_and_gone_on_with(
 ) -> None:
     video = origin.serve("/v.mp4", data=media[0])
     audio = origin.serve("/a.m4a", data=media[1], behaviour=Behaviour(hold_at=4096))
-    gid = server.add(page(origin, "one", *apart(video, audio)))
+    url = page(origin, "one", *apart(video, audio))
+    gid = server.add(url, gid="000000000000000a")
     origin.wait(lambda o: bool(o.requests("/a.m4a")))
     status = server.until(gid, lambda status: len(status["files"]) == 2)
     assert [os.path.basename(file["path"]) for file in status["files"]] == ["One [one].f137.mp4", "One [one].f140.m4a"]
+    servers = [one["uri"] for file in server.call("aria2.getServers", gid) for one in file["servers"]]
+    assert servers == [url]
     server.call("aria2.pause", gid)
     server.until(gid, lambda status: status["status"] == "paused")
     sent = origin.sent("/v.mp4")
