@@ -101,27 +101,29 @@ def test_the_worker_is_a_child_that_ends_with_the_server(server: Server, origin:
         time.sleep(GLANCE)
 
 
-@pytest.mark.parametrize(
-    ("name", "code", "says"),
-    [
-        ("drm", "1", "This video is DRM protected"),
-        ("geo", "1", "This video is not available from your location due to geo restriction"),
-        ("login", "24", "This video is only available for registered users"),
-        ("gone", "3", "HTTP Error 404: Not Found"),
-        ("list", "1", "The page is a list of media. Lists are not supported yet; add the pages one by one."),
-        ("crash", "1", "yt-dlp could not say what is behind the page: it ended without one."),
-        ("hang", "2", "The page was not understood within 1 seconds (--media-timeout)."),
-    ],
-)
-def test_what_goes_wrong(options: list[str], origin: Origin, folder: Path, name: str, code: str, says: str) -> None:
-    video = origin.serve("/v.mp4", length=5)
-    with Server(*options) as server:
-        failed = server.finished(
-            server.add(origin.url(f"/watch/{name}"), media_timeout="1" if name == "hang" else "30")
-        )
-        assert (failed["status"], failed["errorCode"], failed["errorMessage"]) == ("error", code, says)
-        assert failed["files"][0]["path"].startswith("[MEDIA]http")
-        server.completed(server.add(page(origin, "next", whole(video))))
+FAILURES = {
+    "drm": ("1", "This video is DRM protected"),
+    "geo": ("1", "This video is not available from your location due to geo restriction"),
+    "login": ("24", "This video is only available for registered users"),
+    "gone": ("3", "HTTP Error 404: Not Found"),
+    "list": ("1", "The page is a list of media. Lists are not supported yet; add the pages one by one."),
+    "crash": ("1", "yt-dlp could not say what is behind the page: it ended without one."),
+    "hang": ("2", "The page was not understood within 1 seconds (--media-timeout)."),
+    "closed": ("22", "The response status is not successful. status=403"),
+}
+
+
+def test_what_goes_wrong(server: Server, origin: Origin, folder: Path) -> None:
+    """Each with its code, and nothing of it is in the way of the next page."""
+    page(origin, "closed", whole(origin.serve("/closed.mp4", behaviour=Behaviour(status=403))))
+    added = {name: server.add(origin.url(f"/watch/{name}"), media_timeout="30") for name in FAILURES if name != "hang"}
+    added["hang"] = server.add(origin.url("/watch/hang"), media_timeout="1")
+    failed = {name: server.finished(gid) for name, gid in added.items()}
+    assert {name: (one["errorCode"], one["errorMessage"]) for name, one in failed.items()} == FAILURES
+    shown = {one["files"][0]["path"].partition("http")[0] for name, one in failed.items() if name != "closed"}
+    assert shown == {"[MEDIA]"}
+    assert len(origin.requests("/watch/closed")) == 2  # links that fail are asked for once more, and no more
+    server.completed(server.add(page(origin, "next", whole(origin.serve("/v.mp4", length=5)))))
     assert os.listdir(folder) == ["Next [next].mp4"]
 
 
