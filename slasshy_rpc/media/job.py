@@ -38,7 +38,6 @@ _EXPIRED = (ErrorCode.BAD_RESPONSE, ErrorCode.AUTHORIZATION, ErrorCode.NOT_FOUND
 #: A page whose links have expired is not looked at anew more often than this (seconds).
 RENEWAL = 300.0
 
-
 #: What the last digit of the GID is, where video and sound each claim a path of their own: none that a GID may have.
 _MARKS = ("v", "s")
 

@@ -14,7 +14,7 @@ import signal
 from collections.abc import Sequence
 
 from slasshy_rpc.disk import layout
-from slasshy_rpc.disk.faults import disk_error
+from slasshy_rpc.disk.faults import disk_error, printable
 from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode
 from slasshy_rpc.media.plan import DEMUXERS, MUXERS
 
@@ -71,7 +71,7 @@ def _prepare(unready: str) -> None:
 
 def _publish(unready: str, path: str, overwrite: bool, sync: bool) -> int:
     if layout.taken(path) and not overwrite:
-        raise DiskError(f"Something else lies at {path} by now. Give another out.", ErrorCode.FILE_EXISTS)
+        raise DiskError(f"Something else lies at {printable(path)} by now. Give another out.", ErrorCode.FILE_EXISTS)
     try:
         if sync:
             layout.finish(layout.open_target(unready, create=False), sync=True, path=unready)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from slasshy_rpc.disk.faults import printable
 from slasshy_rpc.errors import DownloadError, ErrorCode
 from slasshy_rpc.plan import naming
 
@@ -37,8 +38,13 @@ _OURS = re.compile(
     re.IGNORECASE,
 )
 
+_NAME = re.compile(r"[\w-]+", re.ASCII)
+
 #: No server is asked for less at once, whatever a page says (bytes).
 LEAST_CHUNK = 64 << 10
+
+#: How much of yt-dlp's words is shown (characters).
+_LONGEST_TEXT = 500
 
 _CODES = {"gone": ErrorCode.NOT_FOUND, "login": ErrorCode.AUTHORIZATION, "timeout": ErrorCode.TIMEOUT}
 _TEXTS = {
@@ -76,8 +82,9 @@ class Media:
 
     @property
     def formats(self) -> str:
-        """The formats as yt-dlp can be asked for them again."""
-        return "+".join(part.format for part in self.parts)
+        """The formats as yt-dlp can be asked for them again; '' for names that it would take for something else."""
+        names = [part.format for part in self.parts]
+        return "+".join(names) if all(_NAME.fullmatch(name) for name in names) else ""
 
     @property
     def ext(self) -> str:
@@ -89,7 +96,8 @@ def understood(answer: Mapping[str, Any]) -> Media:
     """Raises DownloadError for an answer that is not of media that can be had, Unsupported for an unknown page."""
     kind = answer.get("kind")
     if kind != "video":
-        text = _TEXTS.get(str(kind)) or str(answer.get("text") or "yt-dlp found nothing.")
+        # Words of a server's may be in it, and it is shown on terminals.
+        text = _TEXTS.get(str(kind)) or printable(str(answer.get("text") or "yt-dlp found nothing."))[:_LONGEST_TEXT]
         raise (Unsupported if kind == "unsupported" else DownloadError)(text, _CODES.get(str(kind), ErrorCode.UNKNOWN))
     try:
         parts = tuple(_part(one) for one in answer["parts"])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import sys
@@ -19,8 +18,6 @@ from typing import Any
 import orjson
 
 from slasshy_rpc.errors import DownloadError, ErrorCode
-
-log = logging.getLogger(__name__)
 
 WORKER = str(Path(__file__).with_name("worker.py"))
 
@@ -106,9 +103,8 @@ class Workers:
 
     async def _dismiss(self, after: float = 0.0) -> None:
         await asyncio.sleep(after)
-        idle, self._idle = self._idle, []
-        for worker in idle:
-            await _end(worker)
+        while self._idle:
+            await _end(self._idle.pop())
 
 
 async def _asked(worker: asyncio.subprocess.Process, question: Mapping[str, object]) -> dict[str, Any]:
@@ -132,7 +128,8 @@ async def _asked(worker: asyncio.subprocess.Process, question: Mapping[str, obje
 async def _end(worker: asyncio.subprocess.Process) -> None:
     """Kill it and what it has started; returns when it is gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(worker.pid, signal.SIGKILL)
+        if worker.returncode is None:  # else the number may be another's by now
+            os.killpg(worker.pid, signal.SIGKILL)
     if worker.stdin is not None:
         worker.stdin.close()
     await worker.wait()

@@ -18,7 +18,6 @@ from collections.abc import Mapping
 ALLOWED = {
     "format": "format",
     "proxy": "proxy",
-    "timeout": "socket_timeout",
     "insecure": "nocheckcertificate",
     "user_agent": "user_agent",
     "generic": "generic",

@@ -55,7 +55,8 @@ def test_names_are_made_safe(name: str, safe: str) -> None:
 def test_names_of_parts() -> None:
     media = understood(answer(PART, {**PART, "format": "../x", "ext": "m4a"}))
     assert [part_name(media.name, part) for part in media.parts] == ["A [x].f137.mp4", "A [x].f___x.m4a"]
-    assert media.formats == "137+../x"
+    assert media.formats == ""
+    assert understood(answer(PART, {**PART, "format": "140-drc"})).formats == "137+140-drc"
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,13 @@ def test_what_cannot_be_had(kind: str, code: int, says: str) -> None:
     with pytest.raises(DownloadError, match=says) as caught:
         understood({"kind": kind, "text": "why"})
     assert caught.value.code == code
+
+
+def test_what_a_server_says_reaches_no_terminal_as_it_is() -> None:
+    with pytest.raises(DownloadError) as caught:
+        understood({"kind": "failed", "text": "a\x1b[2Jb" + "c" * 9999})
+    assert "\x1b" not in str(caught.value)
+    assert len(str(caught.value)) <= 500
 
 
 def test_an_unknown_page_can_be_told_apart() -> None:
