@@ -24,7 +24,7 @@ from slasshy_rpc.net import address
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.base import Job, Outcome, Request, Workplace
 from slasshy_rpc.protocols.destination import Destination
-from slasshy_rpc.protocols.web import Piece, Web, file_rules, proxies
+from slasshy_rpc.protocols.web import Errand, Web, file_rules, proxies
 from slasshy_rpc.values import FileView, ServerView, Snapshot, UriView
 
 if typing.TYPE_CHECKING:
@@ -158,7 +158,7 @@ class MediaJob:
         out = self._request.options.text("out") or media.name
         if len(media.parts) == 1:
             part = media.parts[0]
-            self._jobs = [self._web.piece(self._request, self._place, _piece(part, out, ours=False))]
+            self._jobs = [self._web.errand_job(self._request, self._place, _errand(part, out, ours=False))]
             await self._jobs[0].run()
             return
         path = await asyncio.to_thread(self._reserve, out)
@@ -167,7 +167,7 @@ class MediaJob:
         self._jobs = []
         try:
             for part, place in zip(media.parts, places, strict=True):
-                job = self._web.piece(self._request, place, _piece(part, self._beside(path, part), ours=True))
+                job = self._web.errand_job(self._request, place, _errand(part, self._beside(path, part), ours=True))
                 self._jobs.append(job)
                 await job.run()
                 found.append((place.claims.path_of(place.gid), part.ext))
@@ -237,5 +237,5 @@ def proxy_for(page: str, options: OptionSet) -> str:
     return f"{found.scheme}://{user}{found.place}"
 
 
-def _piece(part: Part, name: str, *, ours: bool) -> Piece:
-    return Piece(part.url, name, part.headers, part.chunk, ours)
+def _errand(part: Part, name: str, *, ours: bool) -> Errand:
+    return Errand(part.url, name, part.headers, part.chunk, ours)

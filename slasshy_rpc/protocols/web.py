@@ -39,7 +39,7 @@ _VERSIONS = {"TLSv1.1": 0x0302, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Errand:
     """One file that a page led to, called ``name``; ``headers`` are lines, for the URL's origin.
 
     ``longest_range`` as in Limits. ``ours``: what lies at that name is an earlier try's, and may be gone on with.
@@ -87,28 +87,28 @@ class Web:
         place = self.fenced(request, place)
         return SegmentedJob(sources, selector, wanted, place, self.opener(options, rules), self._receiver, self._checks)
 
-    def piece(self, request: Request, place: Workplace, piece: Piece) -> SegmentedJob:
+    def errand_job(self, request: Request, place: Workplace, errand: Errand) -> SegmentedJob:
         """The Job for one file that a page led to: the rules of ``request``, but for what its URIs alone are about."""
         options = request.options
         wanted, rules = self._understood(request, place.live_dir)
-        existing = replace(wanted.file.existing, continue_=True) if piece.ours else wanted.file.existing
+        existing = replace(wanted.file.existing, continue_=True) if errand.ours else wanted.file.existing
         wanted = replace(
             wanted,
-            out=piece.name,
-            limits=replace(wanted.limits, longest_range=piece.longest_range),
+            out=errand.name,
+            limits=replace(wanted.limits, longest_range=errand.longest_range),
             file=replace(wanted.file, existing=existing),
             use_head=False,
             conditional=False,
-            checksum=None if piece.ours else wanted.checksum,
+            checksum=None if errand.ours else wanted.checksum,
         )
         rules = replace(
-            rules, user_agent="", referer="", headers=piece.headers, user=None, password=None, want_digest=False,
+            rules, user_agent="", referer="", headers=errand.headers, user=None, password=None, want_digest=False,
             digest=wanted.checksum, bound=True,
         )  # fmt: skip
         # Lines of its own: a signed URL is shown and kept nowhere. A jar of its own: what the page's cookies are for.
-        place = replace(self.fenced(request, place), lines=Lines([piece.url]))
+        place = replace(self.fenced(request, place), lines=Lines([errand.url]))
         selector = Selector(options.text("uri-selector") or "", self._origins)
-        sources = [Source.of(piece.url, place.lines, selector)]
+        sources = [Source.of(errand.url, place.lines, selector)]
         opener = HttpOpener(rules, self._pool, self._asking(options), Cookies())
         return SegmentedJob(sources, selector, wanted, place, opener, self._receiver, self._checks)
 
