@@ -44,6 +44,7 @@ from transfer cimport (
     transfer_t,
 )
 from slasshy_rpc._channel cimport Channel as LentChannel
+from whole cimport sl_whole
 from worker cimport outbox_t, worker_free, worker_main, worker_prod, worker_submit, worker_t
 from writer cimport BLOCK_SIZE, live_ceiling, live_floor, live_mark, live_t
 
@@ -90,6 +91,7 @@ __all__ = [
     "TlsError",
     "Transfer",
     "load_tls",
+    "put_whole",
     "tls_library",
 ]
 
@@ -436,6 +438,23 @@ cdef class Engine:
         sl_wake_close(self.outbox.ends)
         self.outbox.ends[0] = self.outbox.ends[1] = -1
         return ended
+
+
+def put_whole(bytes path, bytes record, bytes body, modified=None):
+    """Make the file ``path`` of ``body``, dated ``modified`` (whole seconds since the epoch), in one go.
+
+    False, and nothing done, if anything lies there or at ``record``, or if the system refuses a step.
+    """
+    cdef const char *where = path
+    cdef const char *beside = record
+    cdef const char *data = body
+    cdef Py_ssize_t size = len(body)
+    cdef bint dated = modified is not None
+    cdef int64_t when = modified if dated else 0
+    cdef int failed
+    with nogil:
+        failed = sl_whole(where, beside, data, size, dated, when)
+    return failed == 0
 
 
 _open_engines = weakref.WeakSet()

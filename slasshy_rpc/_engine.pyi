@@ -41,6 +41,7 @@ __all__ = [
     "TlsError",
     "Transfer",
     "load_tls",
+    "put_whole",
     "tls_library",
 ]
 
@@ -120,3 +121,9 @@ class Engine:
     def drain(self) -> list[Transfer]: ...
     def close(self) -> list[Transfer]:
         """Cancel and flush everything, end the threads; the Transfers that this ended."""
+
+def put_whole(path: bytes, record: bytes, body: bytes, modified: int | None = None) -> bool:
+    """Make the file ``path`` of ``body``, dated ``modified`` (whole seconds since the epoch), without the GIL.
+
+    False, and nothing done, if anything lies there or at ``record``, or if the system refuses a step.
+    """

@@ -49,13 +49,14 @@ class Readout:
         self._next_summary: float | None = None
 
     async def run(self) -> None:
-        """Show the progress every second until cancelled."""
+        """Show the progress every second until cancelled; of what is there sooner only the end is told, as by aria2."""
         import asyncio
 
         loop = asyncio.get_running_loop()
+        self._next_summary = loop.time() + self._interval
         while not self._quiet:
-            self.tick(loop.time())
             await asyncio.sleep(1.0)
+            self.tick(loop.time())
 
     def tick(self, now: float) -> None:
         """Print what is due at ``now`` (monotonic seconds): the summary, and the progress line."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slasshy_rpc.errors import Retry, SourceError
 
@@ -64,6 +64,12 @@ class Target:
         return f"{self.scheme}://{self.authority}{self.path_query}"
 
     @property
+    def again(self) -> str:
+        """``url`` for ourselves, not for the wire: with the IPv6 zone, without which the place is not found."""
+        address, percent, zone = self.host.partition("%")
+        return self.url.replace(f"[{address}]", f"[{address}%25{zone}]", 1) if percent else self.url
+
+    @property
     def user(self) -> str | None:
         """The decoded user name of the URL, None without userinfo."""
         return None if self.userinfo is None else _decoded(self.userinfo.partition(":")[0])
@@ -102,7 +108,8 @@ def join(base: Target, location: str) -> Target:
     """Where a Location header leads (RFC 3986 section 5.2).
 
     ``location`` is the header value decoded as latin-1. A reference without a host of its own keeps the userinfo of
-    ``base``; any other has only what it carries itself. Raises SourceError as ``parse`` does.
+    ``base``; any other has only what it carries itself. The address of ``base`` keeps its zone, of which the server
+    knows nothing. Raises SourceError as ``parse`` does.
     """
     from urllib.parse import urljoin
 
@@ -122,8 +129,10 @@ def join(base: Target, location: str) -> Target:
         target = parse(urljoin(base.url, location))
     except ValueError as error:  # what urllib says of brackets that do not match
         raise _bad(location, str(error)) from None
+    if target.host == base.host.partition("%")[0]:
+        target = replace(target, host=base.host)
     if target.userinfo is None and target.origin == base.origin and not re.match(r"([^/?#]*:)?//", location):
-        return Target(target.scheme, target.host, target.port, target.path_query, base.userinfo)
+        return replace(target, userinfo=base.userinfo)
     return target
 
 

@@ -25,9 +25,12 @@ _SIZES = {"adler32": 4, "md5": 16, "sha-1": 20, "sha-224": 28, "sha-256": 32, "s
 _ALIASES = {"sha": "sha-1"}
 
 _MEMBER = re.compile(r"[ \t]*([A-Za-z0-9-]+)[ \t]*=[ \t]*:?([A-Za-z0-9+/]+={0,2}):?[ \t]*")
-_LINK = re.compile(r'<([^>]*)>((?:[^,"]|"(?:[^"\\]|\\.)*")*)')
+#: Linear in the length of the line, whatever a server sends: a quote that is never closed takes the rest with it.
+_LINK = re.compile(r'<([^<>]*)>((?:[^,"]|"(?:[^"\\]|\\.)*(?:"|\\?$))*)')
 _PARAMETER = re.compile(r';[ \t]*([^\s=;"]+)[ \t]*(?:=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?')
 _LOWEST = 999_999
+#: Mirrors that are taken from one head: each may be tried several times, and the server has chosen whom that reaches.
+MOST_MIRRORS = 100
 
 
 def digests(headers: Headers, *, whole: bool) -> list[Digest]:
@@ -68,7 +71,7 @@ def mirrors(headers: Headers) -> list[str]:
                 number = int(rank) if rank.isascii() and rank.isdigit() and len(rank) <= 6 else 0
                 found.append(("pref" not in parameters, number or _LOWEST, url))
     found.sort(key=lambda one: one[:2])
-    return list(dict.fromkeys(url for _, _, url in found))
+    return list(dict.fromkeys(url for _, _, url in found))[:MOST_MIRRORS]
 
 
 def _usable(url: str) -> bool:

@@ -283,6 +283,8 @@ async def _socks(sock: socket.socket, proxy: Proxy, target: Target, host: str) -
         raise _failed(
             proxy, f"speaks SOCKS 4, which has no IPv6 address such as {host}; socks5:// has", Retry.NEXT_SOURCE
         )
+    if four and "\0" in proxy.user:  # which ends it there: the rest would be read as something else
+        raise _failed(proxy, "cannot be asked: SOCKS 4 has no NUL in a user's name", Retry.NEXT_SOURCE)
     client = Client(
         ProxyType.SOCKS4 if four else ProxyType.SOCKS5,
         proxy.host,

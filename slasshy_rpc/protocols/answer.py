@@ -122,7 +122,7 @@ def arrival(
             default_utf8=reading.default_utf8,
             compat=reading.compat,
         ),
-        url=target.url,
+        url=target.again,
         digest=heard.digest,
         mirrors=tuple(heard.mirrors),
     )

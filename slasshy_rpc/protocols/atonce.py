@@ -6,7 +6,6 @@ Owns: how much is taken, and for how long. Never: the file. What is left after t
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from slasshy_rpc._engine import LENGTH, TlsError
 from slasshy_rpc.net.ready import ready
@@ -31,27 +30,32 @@ class AtOnce:
     _together = 0
 
     def __init__(self) -> None:
-        self.received = 0
+        self.received = self._held = 0
         self.running = self.stopped = False
 
     async def take(self, arrival: Arrival, timeout: float) -> bytes:
         """The body of ``arrival``, which begins with the file; or its beginning, if the rest is not there in time.
 
         Nothing of a body that is not small, or would be too much beside others. A connection that breaks, or that
-        ``timeout`` seconds are too long for, ends it early; whoever reads on will see why.
+        ``timeout`` seconds are too long for, ends it early; whoever reads on will see why. ``let_go`` comes after it.
         """
         self.received, length = 0, arrival.facts.length
         if length is None or not 0 < length <= MOST or arrival.start or arrival.end != length:
             return b""
         if AtOnce._together + length > MOST_TOGETHER:
             return b""
+        self._held = length
         AtOnce._together += length
         self.running = True
         try:
             return await self._read(arrival, length, min(timeout, PATIENCE))
         finally:
             self.running = False
-            AtOnce._together -= length
+
+    def let_go(self) -> None:
+        """What was taken is in the file, or of no use: make room for others."""
+        AtOnce._together -= self._held
+        self.received = self._held = 0
 
     async def _read(self, arrival: Arrival, left: int, patience: float) -> bytes:
         channel, chunks = arrival.channel, []
@@ -73,6 +77,8 @@ class AtOnce:
             pass
         except asyncio.CancelledError:
             self.stopped = True
-        with contextlib.suppress(RuntimeError):  # less of what the peer sent was asked for: nobody will use it again
+        try:
             channel.begin_body(LENGTH, left)
+        except RuntimeError:  # more came than the body has: nobody may use it again, or wait for the rest
+            arrival.reusable = False
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -88,6 +88,7 @@ class Crew:
         self._relief = Relief(limits.connections)
         self._fd = -1
         self._live: _engine.LiveMap | None = None
+        self._first = Facts(None, None)  # what the download began with
         self._facts: dict[str, Facts] = {}  # by URI: a mirror that was withdrawn may come back with another version
         self._promised = False  # a server said that it has ranges, until ...
         self._ranged: set[Source] = set()  # ... these have served one
@@ -136,7 +137,7 @@ class Crew:
         Raises DownloadError when no Connection can go on. Cancelled: all is flushed and committed first.
         """
         self.ledger, self._fd, self.path, self._live = ledger, fd, path, live
-        self._facts = {source.uri: facts}
+        self._first, self._facts = facts, {source.uri: facts}
         self._fatal = self._last_error = None
         self._leaving = False
         self._promised = facts.ranges is True
@@ -226,6 +227,10 @@ class Crew:
             text = f"it has {facts.length} bytes, not the {self.ledger.length} that were expected"
         elif known is not None and not same_version(known, facts):
             text = "it has another ETag or Last-Modified than before"
+        elif known is None and source.named and not self._first.digest and not same_version(self._first, facts):
+            # Only a server has said that it is the same file, and nothing will tell afterwards.
+            text = f"The mirror {redact(facts.url)} has another ETag and Last-Modified than the server that named it."
+            raise SourceError(text, ErrorCode.CANNOT_RESUME, Retry.NEXT_SOURCE)
         if text and known is not None:
             text = f"The file at {redact(facts.url)} changed while it was downloaded: {text}."
             if any(one.alive and one.uri in self._facts for one in self.sources if one is not source):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import typing
+from collections.abc import Iterator
 
 from slasshy_rpc.disk.checksum import new_digest
 from slasshy_rpc.disk.faults import disk_error
@@ -18,6 +19,8 @@ if typing.TYPE_CHECKING:
 
 #: Bytes that are unfolded at a time; small, because each member of a gzip body copies what follows it.
 CHUNK = 32 << 10
+#: Bytes of the file that one call makes: a small body may unfold to very much, and others need the threads too.
+TURN = 16 << 20
 
 
 class Decoding:
@@ -34,6 +37,7 @@ class Decoding:
         self._read = 0
         self._stopped = threading.Event()
         self._inflater = Inflater(coding)
+        self._pieces: Iterator[bytes] = iter(())
         self._hash: Hash | None = new_digest(algorithm) if algorithm else None
 
     def begin(self) -> None:
@@ -56,20 +60,23 @@ class Decoding:
         """That of the body as it came, in lower-case hex; '' without an algorithm."""
         return self._hash.hexdigest() if self._hash is not None else ""
 
-    def advance(self, upto: int) -> None:
-        """Unfold what has come, up to byte ``upto`` of the body. Raises SourceError and DiskError."""
-        while self._read < upto and not self._stopped.is_set():
-            try:
-                data = os.pread(self.spool, min(CHUNK, upto - self._read), self._read)
-            except OSError as error:
-                raise disk_error(error, "read what belongs to", self._path) from error
-            self._read += len(data)
-            if self._hash is not None:
-                self._hash.update(data)
-            for piece in self._inflater.feed(data):
-                if self._stopped.is_set():
-                    return
+    def advance(self, upto: int) -> bool:
+        """Unfold what has come, up to byte ``upto`` of the body; False if there is more to do.
+
+        Raises SourceError and DiskError.
+        """
+        most = self.written + TURN
+        while not self._stopped.is_set():
+            if self.written >= most:
+                return False
+            piece = next(self._pieces, None)
+            if piece is not None:
                 self._write(piece)
+            elif self._read < upto:
+                self._pieces = self._inflater.feed(self._take(upto))
+            else:
+                break
+        return True
 
     def finish(self) -> None:
         """The body is over. Raises SourceError if something is missing."""
@@ -84,6 +91,16 @@ class Decoding:
         """Let go of the body."""
         if self._file is not None:
             self._file.close()
+
+    def _take(self, upto: int) -> bytes:
+        try:
+            data = os.pread(self.spool, min(CHUNK, upto - self._read), self._read)
+        except OSError as error:
+            raise disk_error(error, "read what belongs to", self._path) from error
+        self._read += len(data)
+        if self._hash is not None:
+            self._hash.update(data)
+        return data
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)

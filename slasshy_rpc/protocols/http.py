@@ -170,7 +170,7 @@ class HttpOpener:
                     raise Unchanged(asked.url, answer.entity_length(head))
                 else:
                     if asked != own:
-                        source.current = asked.url
+                        source.current = asked.again
                     reading = Reading(rules.accept_gzip, rules.default_utf8, rules.compat)
                     return answer.arrival(channel, head, asked, (start, end), request.method, request.heard, reading)
                 await self._reuse(channel, head, asked, request.method)
@@ -188,8 +188,9 @@ class HttpOpener:
                 return idle, await self._request(idle, head, proxy)
             except SourceError as error:
                 idle.close()
-                # The server may have closed it while the request was under way: that says nothing about the server.
-                if error.retry is not Retry.SAME_SOURCE or error.code == ErrorCode.TIMEOUT:
+                # The server may have closed it while the request was under way, or what came may belong to the answer
+                # before, which had more of a body than it told: neither says anything about this one.
+                if error.code != ErrorCode.UNKNOWN:
                     raise
             except BaseException:
                 idle.close()
@@ -264,7 +265,7 @@ class HttpOpener:
     async def _reuse(self, channel: Channel, head: ResponseHead, asked: Target, method: str) -> None:
         """Keep the connection of an answer whose body does not matter, if that is cheap: it leads to ``asked``."""
         answer.begin_body(channel, head, method)
-        facts = Facts(None, None, url=asked.url)
+        facts = Facts(None, None, url=asked.again)
         await self.put_back(Arrival(facts, channel, 0, None, http1.keep_alive(head, method)))
 
     def _key(self, target: Target) -> tuple[object, ...]:

@@ -105,6 +105,18 @@ class LocalFile:
             raise
         return self
 
+    @classmethod
+    def put(
+        cls, path: str, body: bytes, rules: FileRules, take: existing.Take, modified: float | None
+    ) -> LocalFile | None:
+        """All of a small file where nothing lies, in one go; None, and nothing done, where it is not that simple."""
+        if rules.sync == "always" or rules.keep_control or rules.check_only or not take(path):
+            return None
+        dated = int(modified) if rules.remote_time and modified is not None else None
+        if not _engine.put_whole(os.fsencode(path), os.fsencode(layout.control_path(path)), body, dated):
+            return None
+        return cls(path, rules, len(body), rules.piece_length, existing.Action.FRESH, finished=True)
+
     def _open(self, found: existing.Existing, cancelled: Callable[[], bool]) -> None:
         resume = found.action is existing.Action.RESUME_CONTROL
         if resume:

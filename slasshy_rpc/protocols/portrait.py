@@ -11,6 +11,9 @@ from slasshy_rpc.disk import control
 from slasshy_rpc.plan.ranges import Range
 from slasshy_rpc.values import FileView, Snapshot, UriView
 
+#: More pieces have no map: of 1 MiB each they are 16 TiB, and a server may say that a file has any length.
+MOST_PIECES = 1 << 24
+
 
 class Look(NamedTuple):
     """All that a Snapshot is made of, beside the map: bytes, bytes/s, counts."""
@@ -66,8 +69,8 @@ def _snapshot(look: Look, bits: bytes | None, whole: int) -> Snapshot:
 
 def _pieces(solid: list[Range] | None, length: int, piece: int) -> tuple[bytes | None, int]:
     """One bit a piece, and the bytes in finished pieces, as aria2 counts the progress of a single file."""
-    if solid is None:
-        return None, 0
+    if solid is None or length > MOST_PIECES * piece:
+        return None, sum(end - start for start, end in solid or ())
     bits = control.bitfield(tuple(solid), length, piece)
     count = int.from_bytes(bits, "big").bit_count()
     last = -(-length // piece) - 1

@@ -227,7 +227,7 @@ class SegmentedJob:
             # aria2 shows a map once it has a place for the file
             placed = isinstance(error, DiskError) and error.code not in _NO_PLACE
             self._crew.ledger = SegmentMap((facts.length or 0) if placed else 0)
-            self._at_once.received = 0
+            self._at_once.let_go()
             raise
         if facts.length is None:
             facts, self._length = await self._stream.bring(arrival, source, file, lambda: self._off_loop(file.empty))
@@ -235,24 +235,22 @@ class SegmentedJob:
             await self._finish(file, facts, self._length)
             return
         ledger = SegmentMap(facts.length, [(0, len(body))] if body and file.blank else file.done)
-        self._at_once.received = 0
-        if file.finished or self._at_once.stopped:
-            self._crew.ledger = ledger
-            if file.finished:
-                return
+        self._crew.ledger = ledger  # from now on: however this ends, the record says what is there
+        self._at_once.let_go()
+        del body
+        if file.finished:
+            return
+        if self._at_once.stopped:
             raise asyncio.CancelledError
         self._had = ledger.done.total if file.done else 0
         if file.fd < 0:
             await self._opener.put_back(arrival)
-            self._crew.ledger = ledger
             raise DownloadError(f"There is no whole {file.path} that could be checked (--hash-check-only).", terse="")
         checked = self._plan.checksum is not None and file.whole and facts.length > 0
-        if checked:
-            self._crew.ledger = ledger
-            if not await self._matches(file, facts):
-                self._crew.ledger = ledger = SegmentMap(facts.length)  # first: a stop must not record what goes now
-                checked = False
-                await self._off_loop(file.empty)
+        if checked and not await self._matches(file, facts):
+            self._crew.ledger = ledger = SegmentMap(facts.length)  # first: a stop must not record what goes now
+            checked = False
+            await self._off_loop(file.empty)
         if arrival.bodyless and not ledger.complete:
             spare, source = await self._go_on(ledger, arrival, facts)
         await self._fetch(ledger, file, spare, facts, source)
@@ -278,7 +276,6 @@ class SegmentedJob:
             arrival.channel.close()
             text = "The server's answer to GET is not of the file that it told of after HEAD."
             error = SourceError(text, ErrorCode.CANNOT_RESUME, terse=NO_URI)
-            self._crew.ledger = ledger
             source.fail(error)
             raise error
         return arrival, source
@@ -347,12 +344,19 @@ class SegmentedJob:
         place, path = self.place, self._path
 
         def prepare() -> LocalFile:
+            checked = bool(self._plan.checksum or facts.digest)
+            whole = len(body) == facts.length and not checked
+            if whole and not self._begun:
+                file = LocalFile.put(path, body, self._plan.file, self._claim, _stamp(facts.last_modified))
+                if file is not None:
+                    self._file = file
+                    return file
             file = self._file = LocalFile.prepare(
                 path,
                 facts.length,
                 self._plan.file,
                 self._claim,
-                checksum=bool(self._plan.checksum or facts.digest),
+                checksum=checked,
                 begun=path == self._begun,
                 validators=(facts.etag, facts.last_modified),
                 gid=place.gid,
@@ -360,8 +364,8 @@ class SegmentedJob:
             )
             if file.blank and body:
                 file.write(body)
-            if file.blank and len(body) == facts.length and not (self._plan.checksum or facts.digest):
-                file.finish(facts.length, _stamp(facts.last_modified))
+            if file.blank and whole:
+                file.finish(len(body), _stamp(facts.last_modified))
             return file
 
         self._opening = not self._begun and bool(facts.length)  # aria2 shows a map of zeros by now
@@ -382,7 +386,6 @@ class SegmentedJob:
             await self._opener.put_back(first)
             first = None
         if ledger.complete:
-            self._crew.ledger = ledger
             return
         others = any(one.alive for one in self._sources if one is not source)
         if first is None and not source.withdrawn and facts.ranges is False and not others:

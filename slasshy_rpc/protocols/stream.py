@@ -156,7 +156,8 @@ class Stream:
             over = False
             while not over:
                 over = ended.done()
-                await threaded(decoding.advance, transfer.flushed)
+                while not await threaded(decoding.advance, transfer.flushed):
+                    pass
                 if not over:
                     await asyncio.wait([ended], timeout=TICK)
             if transfer.reason == _engine.COMPLETE:

@@ -28,8 +28,8 @@ class Allowed:
 TABLE: tuple[Allowed, ...] = (
     # ---- not there yet
     Allowed(
-        "Methods that need a missing protocol do not exist, and an addUri of nothing but URIs that nobody here can "
-        "serve is refused.",
+        "Methods that need a missing protocol do not exist, an addUri of nothing but URIs that nobody here can serve "
+        "is refused, and a redirect to one is an error that says so; aria2 goes there.",
         (
             "calls/*/aria2.addTorrent *: error.message",
             "calls/*/aria2.addMetalink *: error.message",
@@ -44,6 +44,7 @@ TABLE: tuple[Allowed, ...] = (
             "life/schemes/x-y.z+1:*",
             "life/schemes/file:*",
             "life/schemes/1x:*",
+            "ends/no answer/redirect to ftp, tellStatus: result.errorMessage",
         ),
     ),
     Allowed(
@@ -61,11 +62,6 @@ TABLE: tuple[Allowed, ...] = (
         ("calls/methods/system.listMethods: slasshy.*",),
         theirs=ABSENT,
     ),
-    Allowed(
-        "A redirect to a scheme that nobody here can serve is an error that says so; aria2 goes there.",
-        ("ends/no answer/redirect to ftp, tellStatus: result.errorMessage",),
-    ),
-    # ---- what is said
     Allowed(
         "`totalLength` of what has failed is shown where it is known, and `completedLength` counts bytes; aria2 counts "
         "blocks.",
@@ -232,7 +228,8 @@ COMMAND: tuple[Allowed, ...] = (
         ),
     ),
     Allowed(
-        "A redirect to a scheme that nobody here can serve is an error that says so; aria2 goes there.",
+        "Methods that need a missing protocol do not exist, an addUri of nothing but URIs that nobody here can serve "
+        "is refused, and a redirect to one is an error that says so; aria2 goes there.",
         ("answers/to another scheme/requests: *", "answers/to a file/requests: *"),
         theirs="GET /r.bin",
         ours=ABSENT,

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from slasshy_rpc import _engine
 from slasshy_rpc.errors import ErrorCode
+from slasshy_rpc.net import http1
 from slasshy_rpc.protocols import atonce
+from slasshy_rpc.protocols.localfile import LocalFile
 from tests.support.behaviour import Behaviour, first
 from tests.support.fake_protocol import until
 from tests.support.fetcher import Fetcher
@@ -72,6 +75,19 @@ async def test_what_breaks_off_is_continued(fetcher: Fetcher, origin: Origin, ho
         assert [seen.range for seen in origin.requests()] == [None, (100 * KIB, LENGTH - 1)]
 
 
+async def test_more_than_was_told_is_not_waited_for(
+    fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http1, "discard", None)  # no rest is read
+    url = origin.serve("/a.bin", length=100, behaviour=Behaviour(surplus=b"more"))
+    for name in ("a.bin", "a.1.bin"):
+        done = await fetcher.fetch(url)
+        assert done.error is None
+        assert done.path.name == name
+        assert done.path.read_bytes() == origin.content("/a.bin").whole()
+    assert [seen.connection for seen in origin.requests()] == [1, 2]
+
+
 async def test_what_is_there_stays(fetcher: Fetcher, origin: Origin) -> None:
     fetcher.folder.mkdir()
     (fetcher.folder / "a.bin").write_bytes(b"somebody's")
@@ -115,11 +131,27 @@ async def test_not_too_much_together(fetcher: Fetcher, origin: Origin, monkeypat
     assert done.path.read_bytes() == origin.content("/a.bin").whole()
 
 
+async def test_it_counts_until_it_is_written(fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    write = LocalFile.write
+
+    def written(self: LocalFile, body: bytes) -> None:
+        held.append(atonce.AtOnce._together)
+        write(self, body)
+
+    monkeypatch.setattr(LocalFile, "write", written)
+    assert (await fetcher.fetch(origin.serve("/a.bin", length=LENGTH))).error is None
+    assert held == [LENGTH]
+    assert atonce.AtOnce._together == 0
+
+
 async def test_a_full_disk(fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(_engine, "put_whole", lambda *_: False)
     done = await fetcher.fetch(origin.serve("/a.bin", length=LENGTH))
     assert done.error is not None
     assert done.error.code == ErrorCode.DISK_FULL
+    assert atonce.AtOnce._together == 0

@@ -246,7 +246,10 @@ async def test_what_changes_after_the_first_answer_is_not_conditional(fetcher: F
     done = await fetcher.fetch(url, conditional_get="true", allow_overwrite="true", split="3")
     assert done.error is None
     assert done.path.read_bytes() == DATA
-    assert [seen.header("if-modified-since") is None for seen in origin.requests()][1:] == [True, True]
+    one, *others = [seen.header("if-modified-since") for seen in origin.requests()]  # on a busy machine, more
+    assert one is not None
+    assert others
+    assert set(others) == {None}
 
 
 # ---- HEAD
@@ -335,10 +338,11 @@ async def test_a_mirror_in_a_redirect_takes_over(fetcher: Fetcher, origin: Origi
     assert other.requests()
 
 
-@pytest.mark.parametrize("odd", ["another length", "gone", "itself", "no http"])
+@pytest.mark.parametrize("odd", ["another length", "another version", "gone", "itself", "no http"])
 async def test_an_odd_mirror_does_no_harm(fetcher: Fetcher, origin: Origin, other: Origin, odd: str) -> None:
     urls = {
         "another length": other.serve("/f.bin", data=DATA[:-1]),
+        "another version": other.serve("/v.bin", data=bytes(len(DATA)), behaviour=Behaviour(version=1)),
         "gone": other.url("/gone"),
         "itself": origin.url("/f.bin"),
         "no http": "file:///etc/passwd",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from slasshy_rpc.errors import ErrorCode
+from slasshy_rpc.net.names import AddrInfo
 from slasshy_rpc.protocols import crew
 from slasshy_rpc.protocols.connection import Connection
 from tests.support.behaviour import Behaviour, Choose, Framing, Seen, after, every, first, nth
@@ -142,6 +145,31 @@ async def test_a_longer_body_than_promised_is_cut_where_it_was_promised(fetcher:
     done = await fetcher.fetch(url)
     assert done.error is None
     assert done.path.read_bytes() == origin.content("/file.bin").whole()
+
+
+async def test_what_is_left_of_a_longer_body_is_no_answer(fetcher: Fetcher, origin: Origin) -> None:
+    """It comes late, when the connection has been taken for the next request."""
+    url = origin.serve("/file.bin", length=1000, behaviour=nth(2, Behaviour(raw=b"more of the body")))
+    for _ in range(2):
+        assert (await fetcher.fetch(url, max_tries="1")).error is None
+    assert [seen.connection for seen in origin.requests()] == [1, 1, 2]
+
+
+async def test_an_address_with_a_zone_is_found_again(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a redirect, for the next range and among the connections that are kept."""
+
+    async def lookup(host: str, port: int, family: int) -> list[AddrInfo]:
+        assert host == "fe80::1%lo"
+        return [(socket.AF_INET6, socket.SOCK_STREAM, 0, "", ("::1", port, 0, 0))]
+
+    monkeypatch.setattr(fetcher._web._names, "_lookup", lookup)
+    with Origin(host="::1") as origin:
+        origin.serve("/file.bin", length=LENGTH)
+        url = origin.serve("/", behaviour=Behaviour(redirect="/file.bin")).replace("[::1]", "[fe80::1%25lo]")
+        done = await fetcher.fetch(url, split="2")
+        assert done.error is None
+        assert origin.content("/file.bin").difference(done.path) is None
+        assert [(seen.path, seen.connection) for seen in origin.requests()[:2]] == [("/", 1), ("/file.bin", 1)]
 
 
 async def test_two_versions_never_meet(fetcher: Fetcher, origin: Origin) -> None:

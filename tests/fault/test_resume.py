@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
@@ -20,6 +21,7 @@ from slasshy_rpc.plan.ranges import Ranges
 from slasshy_rpc.protocols.localfile import LocalFile
 from tests.support.behaviour import Behaviour, Seen, after
 from tests.support.content import Content
+from tests.support.fake_protocol import until
 from tests.support.fetcher import Fetcher, interrupt
 from tests.support.origin import Origin
 from tests.support.process import Command, Server
@@ -133,6 +135,36 @@ def test_a_one_shot_that_is_stopped_says_so_and_goes_on_the_next_time(origin: Or
         assert command.wait() == 0, command.said
     assert overlap(asked(origin.requests()[count:], LENGTH), on_disk) <= UNRECORDED
     assert content.difference(path) is None
+
+
+GIVEN_UP: dict[str, Callable[[Seen], Behaviour]] = {
+    "no ranges": lambda _: Behaviour(ranges=False, headers=(("Accept-Ranges", "none"),)),
+    "no GET after HEAD": lambda seen: Behaviour() if seen.method == "HEAD" else Behaviour(status=503),
+    "another file after HEAD": lambda seen: Behaviour(version=int(seen.method != "HEAD")),
+}
+
+
+@pytest.mark.parametrize(("name", "use_head"), [("no ranges", "false"), *((name, "true") for name in GIVEN_UP)])
+async def test_what_is_there_stays_recorded_when_it_cannot_be_continued(
+    fetcher: Fetcher, origin: Origin, name: str, use_head: str
+) -> None:
+    url = origin.serve(f"/{NAME}", length=LENGTH, behaviour=GIVEN_UP[name])
+    path = leave(fetcher.folder, origin.content(f"/{NAME}"), [(0, 3 * MIB)])
+    done = await fetcher.fetch(url, use_head=use_head, max_tries="1")
+    assert done.error is not None
+    assert list(controlled(path)) == [(0, 3 * MIB)]
+
+
+async def test_a_stop_between_head_and_get_forgets_nothing(fetcher: Fetcher, origin: Origin) -> None:
+    behaviour: Callable[[Seen], Behaviour] = lambda seen: Behaviour(hold_at=None if seen.method == "HEAD" else -1)  # noqa: E731
+    url = origin.serve(f"/{NAME}", length=LENGTH, behaviour=behaviour)
+    path = leave(fetcher.folder, origin.content(f"/{NAME}"), [(0, 3 * MIB)])
+    task = asyncio.create_task(fetcher.job(url, use_head="true").run())
+    await until(lambda: any(seen.method == "GET" for seen in origin.requests()))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert list(controlled(path)) == [(0, 3 * MIB)]
 
 
 async def test_a_small_file(fetcher: Fetcher, origin: Origin) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
 import io
 import os
@@ -173,6 +175,13 @@ async def test_a_quiet_readout_ends_at_once_and_a_console_that_is_gone_ends_it(n
     readout.tick(0.0)
     await readout.run()
     readout.results([row()], "full")
+
+
+async def test_nothing_is_shown_of_what_takes_no_time() -> None:
+    stream = io.StringIO()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(Readout(options(), lambda: [row()], stream).run(), 0.05)
+    assert stream.getvalue() == ""
 
 
 def test_a_name_that_the_terminal_cannot_show() -> None:

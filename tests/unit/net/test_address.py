@@ -160,6 +160,7 @@ def test_redacted(url: str, shown: str) -> None:
 @given(st.text() | st.text(string.printable).map("http://".__add__))
 @example("http://[v1.a]/")
 @example("http://h:00000")
+@example("http://[fe80::1%2525]:1/[fe80::1]")
 def test_any_text_is_a_target_or_a_source_error(text: str) -> None:
     try:
         target = parse(text)
@@ -171,6 +172,7 @@ def test_any_text_is_a_target_or_a_source_error(text: str) -> None:
     again = parse(target.url)  # a second round changes nothing (a zone is not for the wire)
     assert again.path_query == target.path_query
     assert again.authority == target.authority
+    assert parse(target.again).origin == target.origin
 
 
 @given(st.text(st.characters(max_codepoint=255)) | st.text())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 
 import pytest
 
 from slasshy_rpc.disk.checksum import ALGORITHMS
-from slasshy_rpc.net.head import Headers
+from slasshy_rpc.net.head import HEAD_LIMIT, Headers
 from slasshy_rpc.net.metalink_http import digests, mirrors
 
 
@@ -83,3 +84,18 @@ LINKS = {
 def test_mirrors(name: str) -> None:
     lines, expected = LINKS[name]
     assert mirrors(Headers(("Link", line) for line in lines)) == expected
+
+
+def test_not_more_than_can_be_meant() -> None:
+    lines = [f"<http://{number}.example/f>; rel=duplicate; pri={2000 - number}" for number in range(1000)]
+    found = mirrors(Headers(("Link", line) for line in lines))
+    assert found == [f"http://{number}.example/f" for number in range(999, 899, -1)]
+
+
+@pytest.mark.parametrize("part", ["<", '<>\\"'])
+def test_a_hostile_line_takes_no_time(part: str) -> None:
+    """The loop stands still meanwhile. With effort that grows as the square it is ten seconds and more."""
+    line = part * (HEAD_LIMIT // len(part))
+    begun = time.process_time()
+    assert mirrors(Headers([("Link", line)])) == []
+    assert time.process_time() - begun < 2

@@ -343,6 +343,8 @@ async def test_a_login_for_socks(origin: Origin) -> None:
         with pytest.raises(SourceError, match="SOCKS takes ASCII of up to 255") as caught:
             await dial(target, connect_timeout=5, proxy=through(one, user="u", password="p" * 256))
         assert "ppp" not in str(caught.value)
+        with pytest.raises(SourceError, match="no NUL in a user's name"):  # the rest would go to the server
+            await dial(target, connect_timeout=5, proxy=through(one, scheme="socks4", user="u\0GET / HTTP/1.0"))
 
 
 @pytest.mark.parametrize(("reply", "retry"), [(2, Retry.NEXT_SOURCE), (4, Retry.SAME_SOURCE), (5, Retry.SAME_SOURCE)])

@@ -38,6 +38,13 @@ def test_nothing_is_known_before_there_is_a_file() -> None:
     assert (shown.bitfield, shown.num_pieces, shown.files[0].completed) == (None, 0, 0)
 
 
+def test_a_length_that_cannot_be_takes_no_memory() -> None:
+    """A server's word is enough for one, in a dry run or before the disk is asked: its map would be a terabyte."""
+    length = (1 << 63) - 1
+    shown = Portrait().of(LOOK._replace(length=length), [(0, length)])
+    assert (shown.total_length, shown.bitfield, shown.files[0].completed) == (length, None, length)
+
+
 looks = st.builds(
     Look,
     length=st.sampled_from([LENGTH, PIECE]),
