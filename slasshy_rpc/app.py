@@ -32,6 +32,7 @@ from slasshy_rpc.cli.readout import Readout
 from slasshy_rpc.disk import livemap, profile
 from slasshy_rpc.errors import DiskError, OptionError, UsageError
 from slasshy_rpc.intake import Deferred, Intake
+from slasshy_rpc.media.protocol import MediaPages
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.options.files import Entry, check_input
@@ -149,9 +150,10 @@ class App:
             origins = _load_origins(self._options)
             way = outlet(self._options)
             await way.prepare()
+            web = Web(receiver, cookies, origins, way, servers(self._options))
             session = Session(
                 self._options,
-                [Web(receiver, cookies, origins, way, servers(self._options))],
+                [MediaPages(self._options, web), web],
                 pace=pace,
                 live_dir=state / "live" if state is not None and self._options.flag("live-map") else None,
                 reserved=server_files(self._options),

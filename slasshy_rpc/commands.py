@@ -32,6 +32,10 @@ def run_command(word: str, *arguments: str) -> int:
         from slasshy_rpc.cli.install import install
 
         return install(arguments)
+    if word == "doctor":
+        from slasshy_rpc.doctor import doctor
+
+        return doctor(arguments)
     from slasshy_rpc.cli.completion import completion
 
     sys.stdout.write(completion(arguments))

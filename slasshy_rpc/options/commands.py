@@ -66,6 +66,15 @@ COMMANDS: dict[str, Command] = {
             flags=(("--force", "Replace an aria2c that is there."),),
         ),
         Command(
+            "doctor",
+            "",
+            "Say what is there for media and TLS, and what is missing.",
+            (
+                "That is yt-dlp and how old it is, the JavaScript runtime that it uses, ffmpeg, and the TLS library. "
+                "Nothing is changed or installed.",
+            ),
+        ),
+        Command(
             "completion",
             "bash|zsh|fish",
             "Print a script that completes options in that shell.",
@@ -91,7 +100,7 @@ def command_help(command: Command) -> str:
     """What ``COMMAND --help`` prints."""
     import textwrap
 
-    text = f"Usage: slasshy-rpc {command.name} {command.arguments}\n{command.summary}\n"
+    text = f"Usage: slasshy-rpc {command.name} {command.arguments}".rstrip() + f"\n{command.summary}\n"
     for paragraph in command.details:
         text += "\n" + textwrap.fill(paragraph, 79, break_on_hyphens=False, break_long_words=False) + "\n"
     for flag, help in command.flags:

@@ -656,6 +656,15 @@ _add(
         "Drop results from the history N days after their end.", metavar="N"),
     Option("history-count", Number(0, 1000000), "10000", NOWHERE, "slasshy",
         "Keep at most N results in the history.", metavar="N"),
+    Option("media", Enum("auto", "off", "only"), "auto", EACH, "slasshy",
+        "Ask yt-dlp what is behind a page and download that: auto does so for pages of well-known media sites, only "
+        "for every URI. Without it a page is stored as it is.", metavar="MODE", compat_default="off"),
+    Option("media-hosts", Words("HOST[,HOST...]"), None, NOWHERE, "slasshy",
+        "Pages of these hosts, and of those below them, are media pages too.", metavar="LIST"),
+    Option("media-timeout", Number(1, 600), "60", EACH, "slasshy",
+        "Seconds in which yt-dlp must have understood a page.", metavar="SEC"),
+    Option("media-plugin-dir", PATH, None, NOWHERE, "slasshy",
+        "Let yt-dlp use the plug-ins in this folder. Without this option it uses none.", metavar="DIR"),
     Option("history-keep-urls", BOOL, "false", NOWHERE, "slasshy",
         "Keep the passwords and query values in the URLs of results too."),
 )

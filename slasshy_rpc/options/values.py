@@ -160,7 +160,7 @@ class OptionSet:
     def items_for_rpc(self, scope: Scope) -> dict[str, str]:
         """What aria2.getOption (Scope.NEW) or aria2.getGlobalOption (Scope.GLOBAL) shows, in the table's order."""
         merged = self._merged(Layer.DEFAULT)
-        return {name: _wire(name, merged[name]) for name in _SHOWN[scope] if name in merged}
+        return {name: _wire(name, merged[name]) for name in _SHOWN[scope] if name in merged and not TABLE[name].own}
 
     def items_for_session(self) -> Iterator[tuple[str, str]]:
         """The lines of a session file's entry, in the table's order, without gid and pause.
@@ -225,7 +225,8 @@ def _decoded(name: str, value: str, shape: type[_T]) -> _T:
     raise TypeError(f"the option {name} is not a {shape.__name__}")
 
 
-#: What each view of aria2 shows when it has a value: never ours, never what the start or an addition used up.
+#: What each view of aria2 shows when it has a value, but for what is ours, and what session files and the history keep:
+#: never what the start or an addition used up.
 _SHOWN: dict[Scope, tuple[str, ...]] = {
     Scope.NEW: tuple(o.name for o in TABLE.values() if Scope.NEW in o.scope and o.name not in ("gid", "pause")),
     Scope.GLOBAL: tuple(

@@ -68,6 +68,20 @@ def _in_steps(gaps: Iterable[Range], step: int) -> list[Range]:
     ]
 
 
+def capped(parts: Sequence[Range], longest: int) -> list[Range]:
+    """``parts`` cut further so that none is longer than ``longest`` bytes (at least GRAIN; 0: any length)."""
+    if not longest:
+        return list(parts)
+    cut: list[Range] = []
+    for start, end in parts:
+        while end - start > longest:
+            edge = (start + longest) // GRAIN * GRAIN
+            cut.append((start, edge))
+            start = edge
+        cut.append((start, end))
+    return cut
+
+
 def _growing(gaps: Sequence[Range], piece_length: int) -> list[Range]:
     begin, end = gaps[0][0] // piece_length * piece_length, gaps[-1][1]
     edges = [begin]

@@ -45,7 +45,7 @@ class Limits:
 
     ``strict_split``: the user set ``min_split_size``, so it also rules every later cut. ``selector`` as in
     ``split.planned``. ``resume_failures``: so many URIs without ranges, before a byte has come, end what cannot be
-    continued (0: all of them).
+    continued (0: all of them). ``longest_range``: bytes that one request may ask for (0: any number).
     """
 
     connections: int
@@ -58,6 +58,7 @@ class Limits:
     retry: RetryRules
     selector: str = "default"
     resume_failures: int = 0
+    longest_range: int = 0
 
 
 class Crew:
@@ -147,7 +148,8 @@ class Crew:
             self._without_ranges(source)
         free, least, piece = list(ledger.free), self.limits.min_split_size, self.limits.piece_length
         if self._divisible():
-            ledger.plan(*split.planned(self.limits.selector, free, self._room(), least, piece))
+            parts, pick = split.planned(self.limits.selector, free, self._room(), least, piece)
+            ledger.plan(split.capped(parts, self.limits.longest_range), pick)
         if len(split.first_cut(free, self.limits.connections, least, piece)) > self._room():
             source.lines.run_short(self._room())
         try:

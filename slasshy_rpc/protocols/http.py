@@ -44,6 +44,9 @@ _ACCEPT = "*/*"
 #: its name, and what sounds like a credential.
 _PRIVATE = re.compile(r"(host|cookie)\s*:|[^:]*(auth|token|secret|session|key)[^:]*:", re.IGNORECASE)
 
+#: The only headers that go along to another origin where a page, not the user, has set them (HttpRules.bound).
+_HARMLESS = re.compile(r"(user-agent|accept|accept-language|referer|sec-fetch-[a-z]+)\s*:", re.IGNORECASE)
+
 #: Headers a user may set that are for a proxy alone (RFC 9110 section 11.7.2).
 _FOR_PROXY = re.compile(r"proxy-", re.IGNORECASE)
 
@@ -58,7 +61,8 @@ _LAST_DATE = 253_402_300_800
 class HttpRules:
     """What applies to the requests of one download: times in seconds, ``receive_buffer`` in bytes (0: the kernel's).
 
-    ``digest`` is (algorithm, lower-case hex) if the user gave one: no answer may speak of another.
+    ``digest`` is (algorithm, lower-case hex) if the user gave one: no answer may speak of another. ``bound``:
+    ``headers`` are for the origin of the URI alone, but for those that say nothing about anybody.
     """
 
     timeout: float = 60.0
@@ -82,6 +86,7 @@ class HttpRules:
     outlet: Outlet | None = None
     default_utf8: bool = False
     compat: bool = False
+    bound: bool = False
 
     @property
     def conditional(self) -> bool:
@@ -229,6 +234,8 @@ class HttpOpener:
         at_home = target.origin == home.origin
         asked = proxy if proxy is not None and proxy.answers else None
         extra = [line for line in rules.headers if _goes_along(line, at_home, asked is not None)]
+        if rules.bound and not at_home:
+            extra = [line for line in extra if _HARMLESS.match(line)]
         return http1.build_head(
             target,
             method=request.method,

@@ -314,15 +314,17 @@ class SegmentedJob:
             arrival, source = await self._inspection.first(0, None)
             arrival.facts = replace(arrival.facts, name=name)
             return arrival, source
+        most = self._plan.limits.longest_range
         guess = self._path or self._destination.named(self._sources[0].uri)
         there = guess and layout.taken(guess)  # a quick look, and most need no more
         gap = await self._off_loop(foresee, guess, self._plan.file) if there else None
         if gap is not None:
             start, end = gap
             part = max(self._plan.limits.min_split_size, (end - start) // self._plan.limits.connections)
+            part = min(part, most) if most else part
             with contextlib.suppress(RangeRefused):
                 return await self._inspection.first(start, min(start + part, end) if end else None, self._inquiry)
-        return await self._inspection.first(0, None, self._inquiry)
+        return await self._inspection.first(0, most or None, self._inquiry)
 
     async def _take(self, arrival: Arrival, source: Source) -> bytes:
         """A body that is small and not to be slowed down, or its beginning."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slasshy_rpc.disk import existing
@@ -24,6 +24,7 @@ from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.net.tls import TlsSettings
 from slasshy_rpc.options.kinds import home
 from slasshy_rpc.options.values import Layer, OptionSet
+from slasshy_rpc.plan.lines import Lines
 from slasshy_rpc.plan.origin import Origins
 from slasshy_rpc.plan.retry import RetryRules
 from slasshy_rpc.plan.selector import Selector
@@ -35,6 +36,20 @@ from slasshy_rpc.protocols.localfile import FileRules
 from slasshy_rpc.protocols.segmented import Plan, SegmentedJob
 
 _VERSIONS = {"TLSv1.1": 0x0302, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One file that a page led to, called ``name``; ``headers`` are lines, for the URL's origin.
+
+    ``longest_range`` as in Limits. ``ours``: what lies at that name is an earlier try's, and may be gone on with.
+    """
+
+    url: str
+    name: str
+    headers: tuple[str, ...]
+    longest_range: int
+    ours: bool
 
 
 class Web:
@@ -69,9 +84,43 @@ class Web:
         place.lines.reuse = options.flag("reuse-uri")  # it may have been changed since
         selector = Selector(options.text("uri-selector") or "", self._origins)
         sources = [Source.of(uri, place.lines, selector) for uri in place.lines.order(request.uris)]
-        if not request.trusted:
-            place = replace(place, claims=place.claims.fenced(options.text("dir") or ".", home() or "/"))
+        place = self.fenced(request, place)
         return SegmentedJob(sources, selector, wanted, place, self.opener(options, rules), self._receiver, self._checks)
+
+    def errand_job(self, request: Request, place: Workplace, errand: Errand) -> SegmentedJob:
+        """The Job for one file that a page led to: the rules of ``request``, but for what its URIs alone are about."""
+        options = request.options
+        wanted, rules = self._understood(request, place.live_dir)
+        existing = replace(wanted.file.existing, continue_=True) if errand.ours else wanted.file.existing
+        wanted = replace(
+            wanted,
+            out=errand.name,
+            limits=replace(wanted.limits, longest_range=errand.longest_range),
+            file=replace(wanted.file, existing=existing),
+            use_head=False,
+            conditional=False,
+            checksum=None if errand.ours else wanted.checksum,
+        )
+        rules = replace(
+            rules, user_agent="", referer="", headers=errand.headers, user=None, password=None, want_digest=False,
+            digest=wanted.checksum, bound=True,
+        )  # fmt: skip
+        # Lines of its own: a signed URL is shown and kept nowhere. A jar of its own: what the page's cookies are for.
+        place = replace(self.fenced(request, place), lines=Lines([errand.url]))
+        selector = Selector(options.text("uri-selector") or "", self._origins)
+        sources = [Source.of(errand.url, place.lines, selector)]
+        opener = HttpOpener(rules, self._pool, self._asking(options), Cookies())
+        return SegmentedJob(sources, selector, wanted, place, opener, self._receiver, self._checks)
+
+    @staticmethod
+    def fenced(request: Request, place: Workplace) -> Workplace:
+        """The place as a stranger's Download has it; see ``Claims.fenced``."""
+        if request.trusted:
+            return place
+        return replace(place, claims=place.claims.fenced(request.options.text("dir") or ".", home() or "/"))
+
+    def _asking(self, options: OptionSet) -> Names:
+        return self._asked_names if options.flag("async-dns") else self._names
 
     def _understood(self, request: Request, live_dir: Path | None) -> tuple[Plan, HttpRules]:
         """What the options of ``request`` mean. Thousands of one list, or of one caller, have the same."""
@@ -83,8 +132,8 @@ class Web:
 
     def opener(self, options: OptionSet, rules: HttpRules | None = None) -> HttpOpener:
         """What opens the Sources of a download with these options; ``rules`` if it is known what they mean."""
-        names = self._asked_names if options.flag("async-dns") else self._names
-        return HttpOpener(rules or http_rules(options, self._outlet), self._pool, names, self._cookies)
+        rules = rules or http_rules(options, self._outlet)
+        return HttpOpener(rules, self._pool, self._asking(options), self._cookies)
 
     async def close(self) -> None:
         """See ``Protocol.close``."""

@@ -10,17 +10,19 @@ from slasshy_rpc.options.table import SHORT, TABLE, Scope, State
 OWN = {
     "state-dir", "compat", "rpc-allow-origin", "rpc-allow-host", "rpc-path-policy", "file-sync", "live-map",
     "history", "history-days", "history-count", "history-keep-urls",
+    "media", "media-hosts", "media-timeout", "media-plugin-dir",
 }  # fmt: skip
 
 
 def test_aria2s_options_are_all_there_and_ours_are_tagged() -> None:
     assert len(TABLE) == 198 + len(OWN)
     assert {option.name for option in TABLE.values() if option.own} == OWN
-    assert all(option.scope == Scope(0) for option in TABLE.values() if option.own)
+    changeable = {option.name for option in TABLE.values() if option.own and option.scope}
+    assert changeable == {"media", "media-timeout"}
 
 
 def test_scopes_count_as_aria2s() -> None:
-    counts = {scope: sum(scope in option.scope for option in TABLE.values()) for scope in Scope}
+    counts = {scope: sum(scope in option.scope for option in TABLE.values() if not option.own) for scope in Scope}
     assert counts == {Scope.NEW: 113, Scope.WAITING: 106, Scope.ACTIVE: 7, Scope.GLOBAL: 120}
 
 

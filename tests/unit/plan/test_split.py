@@ -8,13 +8,23 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from slasshy_rpc.plan.ranges import Ranges
-from slasshy_rpc.plan.split import GRAIN, MOST_PARTS, RESPLIT_FLOOR, Busy, eta, first_cut, planned, steal
+from slasshy_rpc.plan.split import GRAIN, MOST_PARTS, RESPLIT_FLOOR, Busy, capped, eta, first_cut, planned, steal
 
 MIB = 1 << 20
 
 gaps = st.lists(st.integers(0, 1 << 34), min_size=2, max_size=8, unique=True).map(
     lambda edges: list(zip(sorted(edges)[::2], sorted(edges)[1::2], strict=False))
 )
+
+
+@given(gaps, st.integers(4, 1 << 14).map(lambda n: n * GRAIN))
+def test_no_part_is_longer_than_one_request_may_ask_for(gaps: list[tuple[int, int]], longest: int) -> None:
+    assume(sum(end - start for start, end in gaps) < 5000 * longest)
+    cut = capped(gaps, longest)
+    assert list(Ranges(cut)) == list(Ranges(gaps))
+    assert sum(end - start for start, end in cut) == sum(end - start for start, end in gaps)
+    assert all(0 < end - start <= longest for start, end in cut)
+    assert capped(gaps, 0) == gaps
 
 
 @given(gaps, st.integers(1, 64), st.integers(1, 64).map(lambda n: n * MIB))

@@ -1,0 +1,241 @@
+"""The Job behind a media page: have it understood, bring its files over the engine, merge them if there are two.
+
+Owns: the order of these steps, the one new look at a page whose links have expired, and one picture for all of it.
+Never: how bytes come (segmented), what yt-dlp says (worker), signed URLs outside of its own memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from urllib.parse import quote
+
+from slasshy_rpc import clock
+from slasshy_rpc.disk import existing, layout
+from slasshy_rpc.errors import DownloadError, ErrorCode
+from slasshy_rpc.media import plan
+from slasshy_rpc.media.merge import ffmpeg, merge
+from slasshy_rpc.media.plan import Media, Part, Unsupported
+from slasshy_rpc.net import address
+from slasshy_rpc.options.values import OptionSet
+from slasshy_rpc.protocols.base import Job, Outcome, Request, Workplace
+from slasshy_rpc.protocols.destination import Destination
+from slasshy_rpc.protocols.web import Errand, Web, file_rules, proxies
+from slasshy_rpc.values import FileView, ServerView, Snapshot, UriView
+
+if typing.TYPE_CHECKING:
+    from slasshy_rpc.media.pool import Workers
+
+log = logging.getLogger(__name__)
+
+#: What a server may answer once a link has expired.
+_EXPIRED = (ErrorCode.BAD_RESPONSE, ErrorCode.AUTHORIZATION, ErrorCode.NOT_FOUND)
+
+#: A page whose links have expired is not looked at anew more often than this (seconds).
+RENEWAL = 300.0
+
+#: What the last digit of the GID is, where video and sound each claim a path of their own: none that a GID may have.
+_MARKS = ("v", "s")
+
+
+class MediaJob:
+    """Brings what is behind one page as one file.
+
+    ``formats`` are those that an earlier Job of this Download had chosen, '' for none; ``chosen`` hears of the choice.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        place: Workplace,
+        web: Web,
+        workers: Workers,
+        formats: str,
+        chosen: Callable[[str], None],
+    ) -> None:
+        self._request = request
+        self._place = place
+        self._web = web
+        self._workers = workers
+        self._formats = formats
+        self._chosen = chosen
+        self._page = request.uris[0]
+        self._media: Media | None = None
+        self._jobs: list[Job] = []  # one for each Part that has been begun
+        self._plain: Job | None = None  # the page turned out to be none
+        self._renewed = -RENEWAL
+        self._final = ""
+        self._size = 0
+        self._shown = Snapshot()
+        self._seen: tuple[object, ...] = ()
+
+    # ---- the Job
+
+    async def run(self) -> Outcome:
+        """See ``Job.run``."""
+        self._place.lines.take(self._page)
+        try:
+            media = await self._understand()
+            while (fresh := await self._brought(media)) is not None:
+                media = fresh
+            return Outcome()
+        except Unsupported:
+            if self._request.options.text("media") != "auto":
+                raise
+        finally:
+            self._place.lines.leave(self._page)
+        log.info("yt-dlp does not know %s: it is stored as it is.", address.redact(self._page))
+        self._plain = self._web.job(self._request, self._place)
+        return await self._plain.run()
+
+    def snapshot(self) -> Snapshot:
+        """See ``Job.snapshot``: while the page is looked at, aria2's shape of a magnet link without its metadata."""
+        if self._plain is not None:
+            return self._plain.snapshot()
+        uris = self._place.lines.views()
+        parts = [job.snapshot() for job in self._jobs]
+        seen = (uris, self._size, self._media, *parts)
+        if len(seen) != len(self._seen) or any(a is not b for a, b in zip(seen, self._seen, strict=True)):
+            self._seen, self._shown = seen, self._picture(parts, uris)
+        return self._shown
+
+    def servers(self) -> tuple[ServerView, ...]:
+        """See ``Job.servers``."""
+        if self._plain is not None:
+            return self._plain.servers()
+        return tuple(replace(view, uri=self._page) for job in self._jobs for view in job.servers())
+
+    def retune(self, changed: OptionSet) -> bool:
+        """See ``Job.retune``; what begins later has them too."""
+        self._request = replace(self._request, options=changed)
+        return all(job.retune(changed) for job in [*self._jobs, *([self._plain] if self._plain else [])])
+
+    def change_uris(self, uris: Sequence[str]) -> None:
+        """See ``Job.change_uris``: another page counts when this Download begins anew."""
+        if self._plain is not None:
+            self._plain.change_uris(uris)
+
+    # ---- its steps
+
+    async def _understand(self) -> Media:
+        """Ask the page, for the formats that were chosen before if there are any. Raises DownloadError."""
+        options = self._request.options
+        whole = options.text("checksum") or ffmpeg() is None  # what ffmpeg makes has no digest that anybody knows
+        agent = options.text("user-agent") if options.given("user-agent") else None
+        asked = {
+            "format": self._formats or (plan.WHOLE if whole else plan.FINEST),
+            "proxy": proxy_for(self._page, options),
+            "insecure": not options.flag("check-certificate"),
+            "user_agent": agent,
+            "generic": options.text("media") == "only",
+        }
+        question = {"ask": "extract", "url": self._page, "options": asked}
+        answer = await self._workers.ask(question, float(options.integer("media-timeout")))
+        media = plan.understood(answer)
+        self._formats = media.formats
+        self._chosen(media.formats)
+        return media
+
+    async def _brought(self, media: Media) -> Media | None:
+        """Bring it; None when that is done, and fresh links where these have expired. Raises DownloadError."""
+        self._media = media
+        try:
+            await self._bring(media)
+            return None
+        except DownloadError as error:
+            if error.code not in _EXPIRED or clock.monotonic() - self._renewed < RENEWAL:
+                raise
+            log.info("%s The page is asked again.", error)
+        self._renewed = clock.monotonic()
+        return await self._understand()
+
+    async def _bring(self, media: Media) -> None:
+        """Everything, with these links."""
+        out = self._request.options.text("out") or media.name
+        if len(media.parts) == 1:
+            part = media.parts[0]
+            self._jobs = [self._web.errand_job(self._request, self._place, _errand(part, out, ours=False))]
+            await self._jobs[0].run()
+            return
+        path = await asyncio.to_thread(self._reserve, out)
+        places = [replace(self._place, gid=self._place.gid[:-1] + mark) for mark in _MARKS]
+        found: list[tuple[str, str]] = []
+        self._jobs = []
+        try:
+            for part, place in zip(media.parts, places, strict=True):
+                job = self._web.errand_job(self._request, place, _errand(part, self._beside(path, part), ours=True))
+                self._jobs.append(job)
+                await job.run()
+                found.append((place.claims.path_of(place.gid), part.ext))
+            rules = self._request.options
+            if rules.flag("dry-run"):
+                return
+            overwrite, sync = rules.flag("allow-overwrite"), rules.text("file-sync") != "never"
+            self._size = await merge(found, path, media.ext, overwrite=overwrite, sync=sync)
+            self._final = path
+        finally:
+            for place in places:
+                place.claims.release(place.gid)
+
+    def _beside(self, path: str, part: Part) -> str:
+        """What a Part is called, below ``dir``, so that it lies where ``path`` will."""
+        folder, name = os.path.split(path)
+        return os.path.relpath(os.path.join(folder, plan.part_name(name, part)), self._request.options.folder())
+
+    def _reserve(self, name: str) -> str:
+        """The path of the merged file, this Download's alone. Raises DiskError."""
+        request, options, gid = self._request, self._request.options, self._place.gid
+        claims = self._web.fenced(request, self._place).claims
+        if begun := claims.path_of(gid):
+            return begun
+        destination = Destination(options.text("dir") or ".", name, request.trusted, options.flag("compat"))
+        path = destination.path(name)
+        rules = file_rules(options, request.trusted, None).existing
+        free = not layout.taken(path) or rules.allow_overwrite
+
+        def take(wanted: str) -> bool:
+            return claims.take(wanted, gid)
+
+        if not free or not take(path):
+            path = existing.choose_path(path, None, take, auto_file_renaming=rules.auto_file_renaming)
+        return path
+
+    # ---- what it looks like
+
+    def _picture(self, parts: Sequence[Snapshot], uris: tuple[UriView, ...]) -> Snapshot:
+        media = self._media
+        if media is None or not parts:
+            return Snapshot(files=(FileView(f"[MEDIA]{self._page}", uris=uris),))
+        if self._final:
+            file = FileView(self._final, self._size, self._size, uris=uris)
+            return Snapshot(total_length=self._size, completed_length=self._size, files=(file,))
+        files = tuple(replace(file, uris=uris) for part in parts for file in part.files)
+        if len(media.parts) == 1:
+            return replace(parts[0], files=files)
+        expected = sum(one.size for one in media.parts[len(parts) :])
+        return Snapshot(
+            total_length=sum(part.total_length for part in parts) + expected,
+            completed_length=sum(part.completed_length for part in parts),
+            download_speed=sum(part.download_speed for part in parts),
+            connections=sum(part.connections for part in parts),
+            piece_length=parts[0].piece_length,
+            files=files,
+            had=sum(part.had for part in parts),
+        )
+
+
+def proxy_for(page: str, options: OptionSet) -> str:
+    """The proxy through which a page is asked, as yt-dlp takes it, '' for none. Raises DownloadError."""
+    found = proxies(options).choose(address.parse(page))
+    if found is None:
+        return ""
+    user = f"{quote(found.user, safe='')}:{quote(found.password, safe='')}@" if found.user else ""
+    return f"{found.scheme}://{user}{found.place}"
+
+
+def _errand(part: Part, name: str, *, ours: bool) -> Errand:
+    return Errand(part.url, name, part.headers, part.chunk, ours)

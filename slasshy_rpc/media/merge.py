@@ -1,0 +1,107 @@
+"""Video and audio that came as two files become one, by ffmpeg, without touching what is in them.
+
+Owns: ffmpeg's command line, its process and the file that it makes. Never: lets ffmpeg guess what a file is (one that
+is really a playlist would name others for it to read), or reach anything but these files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+
+from slasshy_rpc.disk import layout
+from slasshy_rpc.disk.faults import disk_error, printable
+from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode
+from slasshy_rpc.media.plan import DEMUXERS, MUXERS
+
+#: How much of what ffmpeg says is told (bytes).
+_TAIL = 400
+
+
+def ffmpeg() -> str | None:
+    """Where ffmpeg is, or None."""
+    return shutil.which("ffmpeg")
+
+
+def command(program: str, parts: Sequence[tuple[str, str]], into: str, ext: str) -> list[str]:
+    """ffmpeg's arguments: ``parts`` are (path, extension), the video first; ``into`` becomes a file of type ``ext``."""
+    arguments = [program, "-nostdin", "-y", "-loglevel", "error"]
+    for path, kind in parts:
+        arguments += ["-protocol_whitelist", "file", "-f", DEMUXERS[kind], "-i", f"file:{path}"]
+    arguments += ["-map", "0:v:0", "-map", "1:a:0", "-c", "copy"]
+    if MUXERS[ext] in ("mp4", "mov"):
+        arguments += ["-movflags", "+faststart"]
+    return [*arguments, "-f", MUXERS[ext], f"file:{into}"]
+
+
+async def merge(parts: Sequence[tuple[str, str]], path: str, ext: str, *, overwrite: bool, sync: bool) -> int:
+    """Make ``path`` of ``parts`` (as in ``command``), which are deleted then; its length in bytes.
+
+    Cancelled, all is as before.
+
+    Raises DownloadError if ffmpeg cannot, DiskError 13 if something else lies at ``path`` and ``overwrite`` is not set.
+    """
+    program = ffmpeg()
+    if program is None:
+        raise DownloadError("ffmpeg is needed to merge video and audio. Install it and add the page again.")
+    unready = f"{path}.merge"
+    try:
+        await asyncio.to_thread(_prepare, unready)
+        await _run(command(program, parts, unready, ext))
+        length = await asyncio.to_thread(_publish, unready, path, overwrite, sync)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(unready)
+    for part, _ in parts:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+    return length
+
+
+def _prepare(unready: str) -> None:
+    """An empty file of our own, so that ffmpeg follows no link that somebody has put there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(unready)
+    os.close(layout.open_target(unready, create=True, exclusive=True))
+
+
+def _publish(unready: str, path: str, overwrite: bool, sync: bool) -> int:
+    if layout.taken(path) and not overwrite:
+        raise DiskError(f"Something else lies at {printable(path)} by now. Give another out.", ErrorCode.FILE_EXISTS)
+    try:
+        if sync:
+            layout.finish(layout.open_target(unready, create=False), sync=True, path=unready)
+        os.replace(unready, path)
+        if sync:
+            layout.sync_folder(os.path.dirname(path))
+        return os.path.getsize(path)
+    except OSError as error:
+        raise disk_error(error, "rename to its final name", path, ErrorCode.RENAMING_FAILED) from error
+
+
+async def _run(arguments: Sequence[str]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, 10)
+        _, said = await process.communicate()
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    if process.returncode:
+        tail = " ".join(said[-_TAIL:].decode("utf-8", "replace").split())
+        if "No space left" in tail:
+            raise DiskError(f"There is no room for the merged file: {tail}", ErrorCode.DISK_FULL)
+        raise DownloadError(f"ffmpeg could not merge video and audio: {tail or process.returncode}")

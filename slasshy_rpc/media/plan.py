@@ -1,0 +1,136 @@
+"""From a worker's answer to what is fetched, under which name, and what goes to whom.
+
+Owns: what a media file may be called, which headers go along, and what each kind of failure means for users. Never:
+input or output.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slasshy_rpc.disk.faults import printable
+from slasshy_rpc.errors import DownloadError, ErrorCode
+from slasshy_rpc.plan import naming
+
+#: yt-dlp's format selection: only what comes as one file over HTTP. ``FINEST`` may be two files, which ffmpeg merges.
+_PLAIN = "[protocol~='^https?$']"
+WHOLE = f"b{_PLAIN}"
+FINEST = f"bv*{_PLAIN}+ba{_PLAIN}/b{_PLAIN}"
+
+#: What a part may be, and as what ffmpeg is to read it, whatever the bytes say: no playlist, which names other files.
+DEMUXERS = {
+    **dict.fromkeys(("mp4", "m4a", "m4v", "mov", "3gp", "f4v", "f4a"), "mov"),
+    **dict.fromkeys(("webm", "mkv", "weba", "mka"), "matroska"),
+    **dict.fromkeys(("ogg", "oga", "ogv", "opus"), "ogg"),
+    **{name: name for name in ("mp3", "aac", "flac", "wav", "flv", "avi")},
+    "ts": "mpegts",
+}
+
+#: What separate parts may be merged into, and what ffmpeg calls it.
+MUXERS = {"mp4": "mp4", "m4v": "mp4", "mov": "mov", "webm": "webm", "mkv": "matroska"}
+
+#: Headers that are the engine's own affair.
+_OURS = re.compile(
+    "host|(if-)?range|accept-encoding|connection|content-length|transfer-encoding|te|upgrade|cookie|proxy-.*",
+    re.IGNORECASE,
+)
+
+_NAME = re.compile(r"[\w-]+", re.ASCII)
+
+#: No server is asked for less at once, whatever a page says (bytes).
+LEAST_CHUNK = 64 << 10
+
+#: How much of yt-dlp's words is shown (characters).
+_LONGEST_TEXT = 500
+
+_CODES = {"gone": ErrorCode.NOT_FOUND, "login": ErrorCode.AUTHORIZATION, "timeout": ErrorCode.TIMEOUT}
+_TEXTS = {
+    "playlist": "The page is a list of media. Lists are not supported yet; add the pages one by one.",
+    "live": "Live streams are not supported.",
+    "formats": "The page has no media that comes as a plain file over HTTP. HLS and DASH are not supported yet.",
+}
+
+
+class Unsupported(DownloadError):
+    """yt-dlp does not know this page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file that a server has. ``headers`` are lines; ``size`` is in bytes, 0 where it is not known beforehand.
+
+    ``chunk``: how many bytes one request may ask for (0: any number).
+    """
+
+    url: str
+    format: str
+    ext: str
+    headers: tuple[str, ...]
+    size: int
+    chunk: int
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What is behind a page: a file called ``name``, as it is if there is one Part, else merged from them."""
+
+    name: str
+    parts: tuple[Part, ...]
+
+    @property
+    def formats(self) -> str:
+        """The formats as yt-dlp can be asked for them again; '' for names that it would take for something else."""
+        names = [part.format for part in self.parts]
+        return "+".join(names) if all(_NAME.fullmatch(name) for name in names) else ""
+
+    @property
+    def ext(self) -> str:
+        """What the name ends in, which is a key of MUXERS where there is more than one Part."""
+        return self.name.rpartition(".")[2]
+
+
+def understood(answer: Mapping[str, Any]) -> Media:
+    """Raises DownloadError for an answer that is not of media that can be had, Unsupported for an unknown page."""
+    kind = answer.get("kind")
+    if kind != "video":
+        # Words of a server's may be in it, and it is shown on terminals.
+        text = _TEXTS.get(str(kind)) or printable(str(answer.get("text") or "yt-dlp found nothing."))[:_LONGEST_TEXT]
+        raise (Unsupported if kind == "unsupported" else DownloadError)(text, _CODES.get(str(kind), ErrorCode.UNKNOWN))
+    try:
+        parts = tuple(_part(one) for one in answer["parts"])
+        name, ext = str(answer["name"]), str(answer["ext"]).lower()
+    except (KeyError, TypeError, ValueError) as error:
+        raise DownloadError(f"yt-dlp's answer lacks something: {error}") from error
+    if not parts or len(parts) > 2:
+        raise DownloadError(f"The page has media in {len(parts)} parts, which cannot be put together.")
+    known = MUXERS if len(parts) > 1 else DEMUXERS
+    for found in (ext, *(part.ext for part in parts)):
+        if found not in DEMUXERS or ext not in known:
+            raise DownloadError(f"What the page offers would be a file of type {found[:20]!r}, which is no media type.")
+    stem = name.removesuffix(f".{answer['ext']}")
+    return Media(naming.sanitise(naming.fit(f"{stem}.{ext}", _ROOM)), parts)
+
+
+#: Bytes of a name, so that there is room for what is put before the extension of a part.
+_ROOM = naming.NAME_LIMIT - 24
+
+
+def part_name(name: str, part: Part) -> str:
+    """What a Part of ``name`` is called until it is merged: NAME.fFORMAT.EXT."""
+    letters = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in part.format)[:12]
+    return f"{name.rpartition('.')[0]}.f{letters}.{part.ext}"
+
+
+def _part(one: Mapping[str, Any]) -> Part:
+    url, headers = str(one["url"]), dict(one["headers"])
+    if one["protocol"] not in ("http", "https") or not url.lower().startswith(("http://", "https://")):
+        raise DownloadError(_TEXTS["formats"])
+    lines = [f"{name}: {value}" for name, value in headers.items() if not _OURS.fullmatch(name)]
+    if one["cookie"]:
+        lines.append(f"Cookie: {one['cookie']}")
+    size, chunk = max(0, int(one["size"])), int(one["chunk"])
+    chunk = max(chunk, LEAST_CHUNK) if chunk > 0 else 0
+    return Part(url, str(one["format"]), str(one["ext"]).lower(), tuple(lines), size, chunk)

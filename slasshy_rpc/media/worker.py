@@ -1,0 +1,203 @@
+"""The child process that asks yt-dlp what is behind a page, one page at a time; the only file that imports yt_dlp.
+
+Owns: the pipes' protocol (a JSON object a line, one answer for each question), which of yt-dlp's settings a question
+may touch, and what of its result is told. Never: downloads media, imports the server's own code, writes files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import threading
+import typing
+from collections.abc import Mapping
+
+#: What a question may set, and as what yt-dlp knows it. Everything else is decided here.
+ALLOWED = {
+    "format": "format",
+    "proxy": "proxy",
+    "insecure": "nocheckcertificate",
+    "user_agent": "user_agent",
+    "generic": "generic",
+}
+
+#: Names of a file: what yt-dlp makes of the title, and room for what the server adds.
+TEMPLATE = "%(title).180B [%(id).40B].%(ext)s"
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_PREFIX = re.compile(r"\A(?:ERROR: )?(?:\[[^\]]+\] )?(?:(?=\S*\d)[\w-]{4,}: )?")
+
+Info = dict[str, typing.Any]
+
+
+class _Quiet:
+    """What yt-dlp says goes to the standard error, which is a log at most."""
+
+    def debug(self, text: str) -> None:
+        """Also what others would call info."""
+
+    def warning(self, text: str) -> None:
+        """Shown for whoever looks for the reason of a missing format."""
+        print(_COLOUR.sub("", text), file=sys.stderr)
+
+    def error(self, text: str) -> None:
+        """Comes as an exception too."""
+
+
+def settings(asked: Mapping[str, typing.Any]) -> Info:
+    """yt-dlp's parameters for a question with these options; what is not ALLOWED is left out."""
+    given = {ALLOWED[name]: value for name, value in asked.items() if name in ALLOWED and value is not None}
+    generic, agent = given.pop("generic", False), given.pop("user_agent", "")
+    return {
+        "quiet": True,
+        "noprogress": True,
+        "color": "never",
+        "logger": _Quiet(),
+        "cachedir": False,
+        "ignoreerrors": False,
+        "noplaylist": True,
+        "extract_flat": "in_playlist",
+        "socket_timeout": 15,
+        "outtmpl": {"default": TEMPLATE},
+        "allowed_extractors": ["default"] if generic else ["default", "-generic"],
+        "js_runtimes": {"deno": {}, "node": {}, "quickjs": {}},
+        **({"http_headers": {"User-Agent": agent}} if agent else {}),
+        **given,
+    }
+
+
+def extract(url: str, asked: Mapping[str, typing.Any]) -> Info:
+    """What is behind ``url``, as the answer: ``kind`` video, playlist, live, or what keeps it from being had."""
+    from yt_dlp import YoutubeDL
+    from yt_dlp.utils import YoutubeDLError
+
+    try:
+        with YoutubeDL(settings(asked)) as ydl:
+            return told(ydl.extract_info(url, download=False), ydl)
+    except YoutubeDLError as error:
+        return refused(error)
+
+
+def told(info: Info, ydl: typing.Any) -> Info:
+    """What the server has to know of a result."""
+    if info.get("_type") in ("playlist", "multi_video"):
+        return {"kind": "playlist", "title": info.get("title") or ""}
+    if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming", "post_live"):
+        return {"kind": "live"}
+    parts = []
+    for one in info.get("requested_formats") or [info]:
+        parts.append(
+            {
+                "url": one["url"],
+                "protocol": one.get("protocol") or "",
+                "format": str(one.get("format_id") or ""),
+                "ext": one.get("ext") or "",
+                "headers": one.get("http_headers") or {},
+                "cookie": ydl.cookiejar.get_cookie_header(one["url"]) or "",
+                "size": one.get("filesize") or 0,
+                "chunk": (one.get("downloader_options") or {}).get("http_chunk_size") or 0,
+            }
+        )
+    name = os.path.basename(ydl.prepare_filename(info))
+    return {"kind": "video", "name": name, "ext": info.get("ext") or "", "parts": parts}
+
+
+def refused(error: Exception) -> Info:
+    """The kind of a failure and yt-dlp's own words for it, in one line."""
+    from yt_dlp.utils import GeoRestrictedError, UnsupportedError
+
+    cause = (getattr(error, "exc_info", None) or (None, None))[1] or error
+    text = _PREFIX.sub("", _COLOUR.sub("", str(getattr(cause, "orig_msg", None) or cause))).split("\n")[0]
+    text = re.split(r"; please report this issue|\. Use --", text)[0].strip()  # which are no options of ours
+    low = text.lower()
+    kind = "failed"
+    if isinstance(cause, GeoRestrictedError):
+        kind = "geo"
+    elif isinstance(cause, UnsupportedError) or "no suitable extractor" in low:
+        kind = "unsupported"
+    elif "drm" in low:
+        kind = "drm"
+    elif "requested format is not available" in low:
+        kind = "formats"
+    elif re.search(r"registered users|log ?in|sign in|cookies", low):
+        kind = "login"
+    elif re.search(r"http error (404|410)|not available|unavailable|removed|does not exist|not found", low):
+        kind = "gone"
+    elif "timed out" in low:
+        kind = "timeout"
+    return {"kind": kind, "text": text or type(cause).__name__}
+
+
+def versions() -> Info:
+    """yt-dlp's version and the JavaScript runtimes that it can use; for people who look for what is missing."""
+    import importlib.metadata
+
+    import yt_dlp
+    from yt_dlp.globals import supported_js_runtimes
+
+    found = {name: kind().info for name, kind in supported_js_runtimes.value.items() if kind is not None}
+    try:
+        solver = importlib.metadata.version("yt-dlp-ejs")
+    except importlib.metadata.PackageNotFoundError:
+        solver = ""
+    return {
+        "yt_dlp": yt_dlp.version.__version__,
+        "solver": solver,
+        "runtimes": {name: [one.version, bool(one.supported)] for name, one in found.items() if one is not None},
+    }
+
+
+def plug(folder: str) -> None:
+    """Use the plug-ins in this folder and no others; none at all without one."""
+    if not folder:
+        os.environ["YTDLP_NO_PLUGINS"] = "1"
+        return
+    os.environ.pop("YTDLP_NO_PLUGINS", None)
+    from yt_dlp.globals import plugin_dirs
+    from yt_dlp.plugins import load_all_plugins
+
+    plugin_dirs.value = [folder]
+    load_all_plugins()
+
+
+def answer(line: bytes) -> Info:
+    """The answer to one question; what goes wrong unforeseen is an answer too."""
+    try:
+        question = json.loads(line)
+        if question["ask"] == "versions":
+            return versions()
+        return extract(question["url"], question["options"])
+    except Exception as error:
+        return {"kind": "failed", "text": f"{type(error).__name__}: {error}".split("\n")[0]}
+
+
+def main() -> None:
+    """Answer until standard input ends; then, or when the server has died, go at once, whatever is under way."""
+    # Extractors, scripts and their children print: what they take for the standard output is the standard error.
+    pipe = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    questions = os.fdopen(os.dup(0), "rb")
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+    ready, waiting = threading.Semaphore(0), list[bytes]()
+
+    def read() -> None:
+        for line in questions:
+            waiting.append(line)
+            ready.release()
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    plug(sys.argv[1] if len(sys.argv) > 1 else "")
+    while True:
+        ready.acquire()
+        text = json.dumps(answer(waiting.pop(0)), default=str).encode() + b"\n"
+        while text:
+            text = text[pipe.write(text) or 0 :]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The worker process and whoever asks it: one answer a question, whatever happens in between."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from slasshy_rpc.errors import DownloadError
+from slasshy_rpc.media import pool
+from slasshy_rpc.media.pool import Workers
+from slasshy_rpc.media.worker import settings
+from tests.support.media import PLUGINS, page, whole
+from tests.support.origin import Origin
+
+PACKAGE = Path(pool.__file__).parents[1]
+
+
+@pytest.fixture
+async def workers() -> AsyncIterator[Workers]:
+    found = Workers(str(PLUGINS))
+    yield found
+    await found.close()
+
+
+def question(url: str) -> dict[str, object]:
+    return {"ask": "extract", "url": url, "options": {}}
+
+
+def test_only_the_worker_imports_yt_dlp() -> None:
+    importing = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            else:
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if any(name.split(".")[0] == "yt_dlp" for name in names):
+                importing.add(path.relative_to(PACKAGE).as_posix())
+    assert importing == {"media/worker.py"}
+
+
+def test_a_question_sets_nothing_else() -> None:
+    asked = settings({"proxy": "http://p.test", "exec": "rm", "cachedir": "/", "plugin_dirs": ["/"], "format": None})
+    assert asked["proxy"] == "http://p.test"
+    assert asked["cachedir"] is False
+    assert not {"exec", "exec_cmd", "plugin_dirs", "format"} & set(asked)
+
+
+async def test_prints_do_not_break_the_pipe(workers: Workers, origin: Origin) -> None:
+    url = page(origin, "one", whole(origin.url("/v.mp4")))
+    for _ in range(2):
+        found = await workers.ask(question(url), 30)
+        assert (found["kind"], found["name"]) == ("video", "One [one].mp4")
+
+
+async def test_too_slow_a_page_is_given_up_and_the_next_is_not(workers: Workers, origin: Origin) -> None:
+    with pytest.raises(DownloadError, match="media-timeout") as caught:
+        await workers.ask(question(origin.url("/watch/hang")), 0.5)
+    assert caught.value.code == 2
+    assert (await workers.ask(question(origin.url("/watch/drm")), 30))["kind"] == "drm"
+
+
+async def test_a_dead_worker_is_replaced(workers: Workers, origin: Origin) -> None:
+    with pytest.raises(DownloadError, match="ended without"):
+        await workers.ask(question(origin.url("/watch/crash")), 30)
+    assert (await workers.ask(question(origin.url("/watch/geo")), 30))["kind"] == "geo"
+
+
+async def test_cancelled_it_is_gone(workers: Workers, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = asyncio.get_running_loop().create_future()
+    spawn = asyncio.create_subprocess_exec
+
+    async def noted(*arguments: str, **how: object) -> asyncio.subprocess.Process:
+        worker = await spawn(*arguments, **how)  # type: ignore[arg-type]
+        started.set_result(worker)
+        return worker
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+    asking = asyncio.create_task(workers.ask(question(origin.url("/watch/hang")), 30))
+    worker = await asyncio.wait_for(started, 10)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert worker.returncode == -9
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker.pid, 0)
+
+
+async def test_an_idle_worker_is_ended(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = asyncio.Event()
+    end = pool._end
+
+    async def noted(worker: asyncio.subprocess.Process) -> None:
+        await end(worker)
+        ended.set()
+
+    monkeypatch.setattr(pool, "_end", noted)
+    workers = Workers(str(PLUGINS), idle=0.01)
+    await workers.ask(question(origin.url("/watch/drm")), 30)
+    await asyncio.wait_for(ended.wait(), 10)
+
+
+async def test_no_plug_ins_unless_allowed(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(PLUGINS / "loop"))
+    workers = Workers()
+    try:
+        asked = {**question(origin.url("/watch/drm")), "options": {"generic": False}}
+        assert (await workers.ask(asked, 30))["kind"] == "unsupported"
+    finally:
+        await workers.close()
