@@ -40,13 +40,14 @@ def is_page(uri: str, mode: str, hosts: Container[str] = ()) -> bool:
         return False
     if mode == "only":
         return True
-    authority, _, path = rest.partition("/")
+    before, _, _ = rest.replace("#", "?").partition("?")  # an "@" or a "/" in a query says nothing about the host
+    authority, _, path = before.partition("/")
     host = authority.rpartition("@")[2].partition(":")[0].lower().rstrip(".")
     while host not in HOSTS and host not in hosts:
         _, dot, host = host.partition(".")
         if not dot:
             return False
-    file = path.partition("?")[0].partition("#")[0].rpartition("/")[2]
+    file = path.rpartition("/")[2]
     _, dot, ending = file.rpartition(".")
     # archive.org/download/… and the like are plain files whatever they are called.
     return not (dot and ending.lower() in FILES) and not path.startswith("download/")

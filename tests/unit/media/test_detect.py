@@ -37,6 +37,8 @@ def test_pages(uri: str) -> None:
         "https://i.imgur.com/A61SaA1.jpg",
         "https://archive.org/download/x/y",
         "https://www.youtube.com/video.MP4?x=1#y",
+        "https://example.org?x@youtube.com/x",
+        "https://example.org#@youtube.com/x",
         "ftp://youtube.com/x",
         "magnet:?xt=urn:btih:x",
         "http://[::1]/x",
