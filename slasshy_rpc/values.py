@@ -34,6 +34,10 @@ class Event(enum.Enum):
     BT_COMPLETE = "aria2.onBtDownloadComplete"
 
 
+#: Before the URI of a page, which is shown as the path of what is behind it until that is known.
+MEDIA = "[MEDIA]"
+
+
 @dataclass(frozen=True, slots=True)
 class UriView:
     """One URI of a file; ``used`` when it was, or is being, asked."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from slasshy_rpc.net.address import redact
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.session.download import Download
-from slasshy_rpc.values import Snapshot, Status
+from slasshy_rpc.values import MEDIA, Snapshot, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ def row(download: Download) -> Row:
     average = int(snapshot.completed_length / seconds) if seconds > 0 else None
     status = download.status if download.stopped else Status.ACTIVE
     uri = redact(download.request.uris[0]) if download.request.uris else ""
+    if snapshot.files and snapshot.files[0].path.startswith(MEDIA):
+        snapshot = replace(snapshot, files=(replace(snapshot.files[0], path=f"{MEDIA}{uri}"),))
     if download.options.flag("compat"):
         snapshot = _as_given(snapshot, download.options)
     return Row(download.gid, snapshot, status, average, download.ending.code, download.ending.message, uri)

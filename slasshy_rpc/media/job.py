@@ -25,7 +25,7 @@ from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.base import Job, Outcome, Request, Workplace
 from slasshy_rpc.protocols.destination import Destination
 from slasshy_rpc.protocols.web import Errand, Web, file_rules, proxies
-from slasshy_rpc.values import FileView, ServerView, Snapshot, UriView
+from slasshy_rpc.values import MEDIA, FileView, ServerView, Snapshot, UriView
 
 if typing.TYPE_CHECKING:
     from slasshy_rpc.media.pool import Workers
@@ -190,7 +190,7 @@ class MediaJob:
         """The path of the merged file, this Download's alone. Raises DiskError."""
         request, options, gid = self._request, self._request.options, self._place.gid
         claims = self._web.fenced(request, self._place).claims
-        if begun := claims.path_of(gid):
+        if (begun := claims.path_of(gid)) and not layout.taken(begun):  # else it was to be one file, from one server
             return begun
         destination = Destination(options.text("dir") or ".", name, request.trusted, options.flag("compat"))
         path = destination.path(name)
@@ -209,7 +209,7 @@ class MediaJob:
     def _picture(self, parts: Sequence[Snapshot], uris: tuple[UriView, ...]) -> Snapshot:
         media = self._media
         if media is None or not parts:
-            return Snapshot(files=(FileView(f"[MEDIA]{self._page}", uris=uris),))
+            return Snapshot(files=(FileView(f"{MEDIA}{self._page}", uris=uris),))
         if self._final:
             file = FileView(self._final, self._size, self._size, uris=uris)
             return Snapshot(total_length=self._size, completed_length=self._size, files=(file,))

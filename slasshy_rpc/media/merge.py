@@ -39,7 +39,7 @@ def command(program: str, parts: Sequence[tuple[str, str]], into: str, ext: str)
 
 
 async def merge(parts: Sequence[tuple[str, str]], path: str, ext: str, *, overwrite: bool, sync: bool) -> int:
-    """Make ``path`` of ``parts`` (as in ``command``), which are deleted then; its length in bytes.
+    """Make ``path`` of ``parts`` (as in ``command``), deleted then with their control files; its length in bytes.
 
     Cancelled, all is as before.
 
@@ -57,8 +57,9 @@ async def merge(parts: Sequence[tuple[str, str]], path: str, ext: str, *, overwr
         with contextlib.suppress(OSError):
             os.unlink(unready)
     for part, _ in parts:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
+        for mine in (part, layout.control_path(part)):
+            with contextlib.suppress(OSError):
+                os.unlink(mine)
     return length
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from slasshy_rpc.disk.faults import printable
 from slasshy_rpc.errors import DownloadError, ErrorCode
+from slasshy_rpc.net.address import redact
 from slasshy_rpc.plan import naming
 
 #: yt-dlp's format selection: only what comes as one file over HTTP. ``FINEST`` may be two files, which ffmpeg merges.
@@ -42,6 +43,12 @@ _NAME = re.compile(r"[\w-]+", re.ASCII)
 
 #: No server is asked for less at once, whatever a page says (bytes).
 LEAST_CHUNK = 64 << 10
+
+#: No file is larger (bytes): what a page says of its size beyond that is shown to nobody.
+_LARGEST = 1 << 53
+
+#: A URL within yt-dlp's words.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
 
 #: How much of yt-dlp's words is shown (characters).
 _LONGEST_TEXT = 500
@@ -97,12 +104,14 @@ def understood(answer: Mapping[str, Any]) -> Media:
     kind = answer.get("kind")
     if kind != "video":
         # Words of a server's may be in it, and it is shown on terminals.
-        text = _TEXTS.get(str(kind)) or printable(str(answer.get("text") or "yt-dlp found nothing."))[:_LONGEST_TEXT]
+        # URLs, too: signed ones, and the page's with a password.
+        said = _URL.sub(lambda found: redact(found[0]), str(answer.get("text") or "yt-dlp found nothing."))
+        text = _TEXTS.get(str(kind)) or printable(said)[:_LONGEST_TEXT]
         raise (Unsupported if kind == "unsupported" else DownloadError)(text, _CODES.get(str(kind), ErrorCode.UNKNOWN))
     try:
         parts = tuple(_part(one) for one in answer["parts"])
         name, ext = str(answer["name"]), str(answer["ext"]).lower()
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise DownloadError(f"yt-dlp's answer lacks something: {error}") from error
     if not parts or len(parts) > 2:
         raise DownloadError(f"The page has media in {len(parts)} parts, which cannot be put together.")
@@ -121,7 +130,8 @@ _ROOM = naming.NAME_LIMIT - 24
 def part_name(name: str, part: Part) -> str:
     """What a Part of ``name`` is called until it is merged: NAME.fFORMAT.EXT."""
     letters = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in part.format)[:12]
-    return f"{name.rpartition('.')[0]}.f{letters}.{part.ext}"
+    stem, dot, _ = name.rpartition(".")
+    return f"{stem if dot else name}.f{letters}.{part.ext}"
 
 
 def _part(one: Mapping[str, Any]) -> Part:
@@ -131,6 +141,7 @@ def _part(one: Mapping[str, Any]) -> Part:
     lines = [f"{name}: {value}" for name, value in headers.items() if not _OURS.fullmatch(name)]
     if one["cookie"]:
         lines.append(f"Cookie: {one['cookie']}")
-    size, chunk = max(0, int(one["size"])), int(one["chunk"])
+    size, chunk = int(one["size"]), int(one["chunk"])
+    size = size if 0 < size <= _LARGEST else 0
     chunk = max(chunk, LEAST_CHUNK) if chunk > 0 else 0
     return Part(url, str(one["format"]), str(one["ext"]).lower(), tuple(lines), size, chunk)

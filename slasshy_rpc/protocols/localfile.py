@@ -373,11 +373,12 @@ def foresee(path: str, rules: FileRules) -> Range | None:
             return None
         done = [*found.within(size).done, *_marked(path, rules, found.total_length)]
         gaps = Ranges(done).gaps(found.total_length)
-        return gaps[0] if gaps and gaps[0][0] else None
-    if rules.existing.continue_:
-        start = (size - 1) // BLOCK * BLOCK
-        return (start, 0) if start else None
-    return None
+        if gaps:
+            return gaps[0] if gaps[0][0] else None
+    elif not rules.existing.continue_:
+        return None
+    start = (size - 1) // BLOCK * BLOCK  # what is whole is asked about, not fetched
+    return (start, 0) if start else None
 
 
 def whole_since(path: str) -> float | None:

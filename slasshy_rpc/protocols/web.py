@@ -42,7 +42,8 @@ _VERSIONS = {"TLSv1.1": 0x0302, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 class Errand:
     """One file that a page led to, called ``name``; ``headers`` are lines, for the URL's origin.
 
-    ``longest_range`` as in Limits. ``ours``: what lies at that name is an earlier try's, and may be gone on with.
+    ``longest_range`` as in Limits. ``ours``: it is made into another file in the end; until then it has a control file,
+    by which an earlier try's is known and gone on with.
     """
 
     url: str
@@ -91,12 +92,15 @@ class Web:
         """The Job for one file that a page led to: the rules of ``request``, but for what its URIs alone are about."""
         options = request.options
         wanted, rules = self._understood(request, place.live_dir)
-        existing = replace(wanted.file.existing, continue_=True) if errand.ours else wanted.file.existing
+        file = wanted.file
+        if errand.ours:
+            # Only a control file tells an earlier try's part, a whole one too, from what the user has under that name.
+            file = replace(file, existing=replace(file.existing, continue_=False), keep_control=True)
         wanted = replace(
             wanted,
             out=errand.name,
             limits=replace(wanted.limits, longest_range=errand.longest_range),
-            file=replace(wanted.file, existing=existing),
+            file=file,
             use_head=False,
             conditional=False,
             checksum=None if errand.ours else wanted.checksum,

@@ -22,7 +22,7 @@ from slasshy_rpc.options.values import Layer, Normal, OptionSet, parse_value
 from slasshy_rpc.protocols.base import Request
 from slasshy_rpc.session.download import Download, Ending, Family
 from slasshy_rpc.session.gid import normalised
-from slasshy_rpc.values import FileView, Snapshot, Status, UriView
+from slasshy_rpc.values import MEDIA, FileView, Snapshot, Status, UriView
 
 Plain = dict[str, Any]
 
@@ -191,8 +191,9 @@ def _file(view: FileView, shown: Callable[[str], str]) -> Plain:
     """``lines`` has a number for each line of the list: twice the place in ``uris``, and one more if it was asked."""
     places: dict[str, int] = {}
     lines = [2 * places.setdefault(line.uri, len(places)) + line.used for line in view.uris]
+    page = view.path.removeprefix(MEDIA)
     return {
-        "path": view.path,
+        "path": f"{MEDIA}{shown(page)}" if page != view.path else page,  # no path as yet, but a URI
         "length": view.length,
         "completed": view.completed,
         "selected": view.selected,

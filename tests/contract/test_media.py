@@ -211,6 +211,21 @@ def test_a_cookie_stays_with_its_origin(options: list[str], origin: Origin) -> N
         assert seen.header("referer") == "http://page.test/"
 
 
+def test_what_is_secret_in_a_pages_url_is_not_told(options: list[str], origin: Origin, tmp_path: Path) -> None:
+    url = origin.url("/watch/hang?key=se-cret")
+    with Server(*options, f"--log={tmp_path / 'log'}", "--log-level=debug") as server:
+        gid = server.add(url)
+        server.until(gid, lambda status: status["files"][0]["path"] == f"[MEDIA]{url}")
+        server.call("aria2.remove", gid)
+        server.until(gid, lambda status: status["status"] == "removed")
+        server.stop()
+        said = server.said + (tmp_path / "log").read_text()
+    assert "not complete: [MEDIA]http://127.0.0.1" in said
+    said += "".join(path.read_bytes().decode("latin-1") for path in (tmp_path / "state").glob("history.db*"))
+    assert "[MEDIA]" in said
+    assert "se-cret" not in said
+
+
 def test_pause_and_remove_at_every_stage(server: Server, origin: Origin, folder: Path) -> None:
     gid = server.add(origin.url("/watch/hang"))
     server.until(gid, lambda _: len(children(server.pid)) == 1)

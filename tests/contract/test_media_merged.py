@@ -116,10 +116,34 @@ def test_nothing_that_is_there_is_written_over(
     (tmp_path / "elsewhere").write_bytes(b"mine too")
     (folder / "One [one].1.mp4.merge").symlink_to(tmp_path / "elsewhere")
     urls = [origin.serve(path, data=data) for path, data in zip(("/v.mp4", "/a.m4a"), media, strict=True)]
-    done = server.completed(server.add(page(origin, "one", *apart(*urls))))
+    (folder / "One [one].1.f137.mp4").write_bytes(media[0][:999])
+    (folder / "One [one].1.f140.m4a").write_bytes(media[1])
+    done = server.completed(server.add(page(origin, "one", *apart(*urls)), **{"continue": "true"}))
     assert done["files"][0]["path"] == str(folder / "One [one].1.mp4")
     assert mine.read_bytes() == b"mine"
+    assert (folder / "One [one].1.f137.mp4").read_bytes() == media[0][:999]
+    assert (folder / "One [one].1.f140.m4a").read_bytes() == media[1]
+    assert len(os.listdir(folder)) == 4
     assert (tmp_path / "elsewhere").read_bytes() == b"mine too"
+
+
+def test_one_file_that_comes_in_two_parts_later(
+    options: list[str], origin: Origin, media: tuple[bytes, bytes], folder: Path
+) -> None:
+    """What had come of the one file stays where it is, and is in nobody's way."""
+    url = page(origin, "one", whole(origin.serve("/w.mp4", data=media[0], behaviour=Behaviour(hold_at=20000))))
+    with Server(*options) as server:
+        gid = server.add(url)
+        server.until(gid, lambda status: int(status["completedLength"]) > 0)
+        server.call("aria2.pause", gid)
+        server.until(gid, lambda status: status["status"] == "paused")
+        assert server.stop() == 0
+    urls = [origin.serve(path, data=data) for path, data in zip(("/v.mp4", "/a.m4a"), media, strict=True)]
+    page(origin, "one", *apart(*urls))
+    with Server(*options) as server:
+        server.call("aria2.unpause", gid)
+        done = server.completed(gid)
+    assert done["files"][0]["path"] == str(folder / "One [one].1.mp4")
 
 
 def test_a_part_that_is_a_playlist_reads_no_file(

@@ -52,10 +52,18 @@ def test_names_are_made_safe(name: str, safe: str) -> None:
     assert len(f"{part_name(media.name, media.parts[0])}.aria2__temp".encode()) <= 255
 
 
+@pytest.mark.parametrize("size", [-1, 10**30, 1e300])
+def test_no_size_is_beyond_all_files(size: float) -> None:
+    assert understood(answer({**PART, "size": size})).parts[0].size == 0
+    with pytest.raises(DownloadError):
+        understood(answer({**PART, "size": float("inf")}))
+
+
 def test_names_of_parts() -> None:
     media = understood(answer(PART, {**PART, "format": "../x", "ext": "m4a"}))
     assert [part_name(media.name, part) for part in media.parts] == ["A [x].f137.mp4", "A [x].f___x.m4a"]
     assert media.formats == ""
+    assert part_name("first", media.parts[0]) == "first.f137.mp4"  # an out that ends in nothing
     assert understood(answer(PART, {**PART, "format": "140-drc"})).formats == "137+140-drc"
 
 
@@ -83,6 +91,15 @@ def test_what_a_server_says_reaches_no_terminal_as_it_is() -> None:
         understood({"kind": "failed", "text": "a\x1b[2Jb" + "c" * 9999})
     assert "\x1b" not in str(caught.value)
     assert len(str(caught.value)) <= 500
+
+
+def test_no_url_is_told_with_what_is_secret_in_it() -> None:
+    text = "Unsupported URL: https://u:pass@x.test/v?sig=secret; <urlopen 'http://y.test/a?key=secret'>"
+    with pytest.raises(DownloadError) as caught:
+        understood({"kind": "unsupported", "text": text})
+    assert "https://x.test/v" in str(caught.value)
+    assert "pass" not in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 def test_an_unknown_page_can_be_told_apart() -> None:
