@@ -95,7 +95,8 @@ class Web:
         file = wanted.file
         if errand.ours:
             # Only a control file tells an earlier try's part, a whole one too, from what the user has under that name.
-            file = replace(file, existing=replace(file.existing, continue_=False), keep_control=True)
+            only = replace(file.existing, continue_=False, remove_control_file=False)
+            file = replace(file, existing=only, keep_control=True)
         wanted = replace(
             wanted,
             out=errand.name,

@@ -72,7 +72,7 @@ def test_paused_between_and_gone_on_with(
     video = origin.serve("/v.mp4", data=media[0])
     audio = origin.serve("/a.m4a", data=media[1], behaviour=Behaviour(hold_at=4096))
     url = page(origin, "one", *apart(video, audio))
-    gid = server.add(url, gid="000000000000000a")
+    gid = server.add(url, gid="000000000000000a", remove_control_file="true")
     origin.wait(lambda o: bool(o.requests("/a.m4a")))
     status = server.until(gid, lambda status: len(status["files"]) == 2)
     assert [os.path.basename(file["path"]) for file in status["files"]] == ["One [one].f137.mp4", "One [one].f140.m4a"]
