@@ -19,9 +19,9 @@ _HOSTS = """
 
 
 _FILES = """
-    3gp 7z aac aiff apk appimage avi bin bmp bz2 cab deb dmg doc docx epub exe f4v flac flv gif gz img iso jar jpeg jpg
-    json m4a m4v mkv mov mp3 mp4 mpeg mpg msi oga ogg ogv opus pdf pkg png ppt pptx rar rpm srt svg tar tbz2 tgz torrent
-    ts txt vtt wav weba webm webp whl wma wmv xls xlsx xml xz zip zst metalink meta4
+    3gp 7z aac aiff apk appimage avi bin bmp bz2 cab css csv deb dmg doc docx epub exe f4v flac flv gif gz ico img iso
+    jar jpeg jpg js json m3u8 m4a m4v mkv mov mp3 mp4 mpd mpeg mpg msi oga ogg ogv opus pdf pkg png ppt pptx rar rpm srt
+    svg tar tbz2 tgz torrent ts tsv txt vtt wav weba webm webp whl wma wmv xls xlsx xml xz zip zst metalink meta4
 """
 
 #: Hosts, and all below them, whose pages yt-dlp knows well enough to be asked without being told to.
@@ -50,7 +50,7 @@ def is_page(uri: str, mode: str, hosts: Container[str] = ()) -> bool:
     file = path.rpartition("/")[2]
     _, dot, ending = file.rpartition(".")
     # archive.org/download/… and the like are plain files whatever they are called.
-    return not (dot and ending.lower() in FILES) and not path.startswith("download/")
+    return not (dot and ending.lower() in FILES) and not path.lstrip("/").startswith("download/")
 
 
 def are_pages(uris: Sequence[str], mode: str, hosts: Container[str] = ()) -> bool:

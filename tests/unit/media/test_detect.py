@@ -36,6 +36,8 @@ def test_pages(uri: str) -> None:
         "https://youtube.com@example.org/x",
         "https://i.imgur.com/A61SaA1.jpg",
         "https://archive.org/download/x/y",
+        "https://archive.org//download/x/y",
+        "https://ia800.us.archive.org/1/items/x/y.csv",
         "https://www.youtube.com/video.MP4?x=1#y",
         "https://example.org?x@youtube.com/x",
         "https://example.org#@youtube.com/x",
