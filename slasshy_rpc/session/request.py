@@ -23,6 +23,11 @@ def protocol_for(protocols: Protocols, request: Request) -> Protocol | None:
     return next((protocol for protocol in protocols if protocol.claims(request)), None)
 
 
+def is_served(protocols: Protocols, request: Request) -> bool:
+    """Whether any can serve it: the last one takes most, so it is asked first."""
+    return bool(request.uris) and any(protocol.claims(request) for protocol in reversed(protocols))
+
+
 def made(
     given: Sequence[str], own: Mapping[str, Normal], above: OptionSet, protocols: Protocols, *, trusted: bool
 ) -> Request:
@@ -35,5 +40,5 @@ def made(
         given = expand_all(given)
     known = uris.usable(given)
     if len(known) > 1:
-        known = tuple(uri for uri in known if protocol_for(protocols, Request((uri,), options)) is not None)
+        known = tuple(uri for uri in known if is_served(protocols, Request((uri,), options)))
     return Request(known, options, trusted)

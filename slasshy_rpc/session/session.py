@@ -28,7 +28,7 @@ from slasshy_rpc.session.events import Events
 from slasshy_rpc.session.export import Kept
 from slasshy_rpc.session.history import Store
 from slasshy_rpc.session.queue import Queue, Whence
-from slasshy_rpc.session.request import made, protocol_for
+from slasshy_rpc.session.request import is_served, made, protocol_for
 from slasshy_rpc.session.results import Results, verdict
 from slasshy_rpc.session.slots import Slots
 from slasshy_rpc.session.textfile import Contents, TextFile
@@ -135,7 +135,7 @@ class Session:
         wanted = own.get("gid")
         paused = own.get("pause") == "true" and self._pausing
         request = self.request(given, own, trusted=trusted)
-        if self._protocol_for(request) is None:
+        if not is_served(self._protocols, request):
             log.info("None of these can be downloaded: %d URI(s) without a supported scheme and a host.", len(given))
             raise RpcError("No URI to download.")
         new = gid.fresh(self._downloads) if wanted is None else gid.chosen(wanted, self._in_use)
