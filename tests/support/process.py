@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -193,16 +195,24 @@ def run(*arguments: str, prefix: Sequence[str] = (), environment: Mapping[str, s
         return code, command.said
 
 
+_numbers = itertools.count(random.randrange(12_000))
+
+
 def without_proxies() -> dict[str, str]:
     """This process's environment without proxies, which would lead tests astray."""
     return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A port of 127.0.0.1 that nobody listens on, each given once.
+
+    It lies below those that systems give to connections, so that none takes it before its server does.
+    """
+    while True:
+        port = 20_000 + next(_numbers) % 12_000
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
 
 
 def command_named(name: str, folder: Path) -> Path:
