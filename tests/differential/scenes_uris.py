@@ -92,6 +92,8 @@ def mirrors(stage: Stage) -> None:
         uris = [path if "://" in path else origin.url(path) for path in paths]
         stage.add(name, uris, {"gid": gid, "out": f"{number}.bin", **options})
         connected(stage, name, gid, expected)
+        if name == "one that is lost later":  # its connection counts until then
+            stage.until(f"{name}, asked", functools.partial(stage.asked, "/f", 2))
         whole_life(stage, name, gid, tuple(own), ordered=False)
 
 
