@@ -176,7 +176,8 @@ class App:
             _save_cookies(cookies, session.options.text("save-cookies"))
             _save_origins(origins, session.options.text("server-stat-of"))
             rows = api.result_rows()
-            if rows if self._start.mode is Mode.ONE_SHOT else self._start.compat:
+            one_shot = self._start.mode is Mode.ONE_SHOT
+            if (one_shot and rows) or (self._start.compat and not one_shot):
                 readout.results(rows, session.options.text("download-result") or "default")
             return api.exit_code() or failed
         finally:

@@ -6,6 +6,7 @@ Owns: their text. Never: a word that is not in the tables, or running anything w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 
 from slasshy_rpc.errors import UsageError
 from slasshy_rpc.options.commands import COMMANDS, SHELLS
@@ -32,7 +33,7 @@ def bash() -> str:
         if place:
             action = f"_slasshy_rpc_{place}; return ;;"
         elif words:
-            action = f"words={_quoted(' '.join(words))} ;;"
+            action = f"words={quote(' '.join(words))} ;;"
         elif row.kind.argument == "required":
             action = "return ;;"
         else:
@@ -79,18 +80,18 @@ _slasshy_rpc() {{
         return
     fi
     if ((COMP_CWORD == 1)) && [[ $cur != -* ]]; then
-        COMPREPLY=($(compgen -W {_quoted(" ".join(COMMANDS))} -- "$cur"))
+        COMPREPLY=($(compgen -W {quote(" ".join(COMMANDS))} -- "$cur"))
         return
     fi
     case $command in
-        completion) COMPREPLY=($(compgen -W {_quoted(" ".join(SHELLS))} -- "$cur")); return ;;
+        completion) COMPREPLY=($(compgen -W {quote(" ".join(SHELLS))} -- "$cur")); return ;;
         install-aria2c)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W --force -- "$cur")); else _slasshy_rpc_folders; fi
             return ;;
         adopt) if [[ $cur != -* ]]; then _slasshy_rpc_files; return; fi ;;
     esac
     if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W {_quoted(names)} -- "$cur"))
+        COMPREPLY=($(compgen -W {quote(names)} -- "$cur"))
         [[ ${{#COMPREPLY[@]}} != 1 || ${{COMPREPLY[0]}} != *= ]] || compopt -o nospace 2>/dev/null
     fi
 }}
@@ -102,7 +103,7 @@ complete -F _slasshy_rpc slasshy-rpc
 def zsh() -> str:
     """A function for $fpath."""
     specs = "".join(f"        {_zsh_spec(row)} \\\n" for row in _rows())
-    commands = " ".join(_quoted(f"{name}:{command.summary}") for name, command in COMMANDS.items())
+    commands = " ".join(quote(f"{name}:{command.summary}") for name, command in COMMANDS.items())
     return f"""\
 #compdef slasshy-rpc
 # zsh completion of slasshy-rpc: save it as _slasshy-rpc in a folder of $fpath.
@@ -191,11 +192,6 @@ def _brief(row: Option) -> str:
     return row.help.split(". ")[0].rstrip(".")
 
 
-def _quoted(text: str) -> str:
-    """One word of a POSIX shell."""
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
 def _fish(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
@@ -213,8 +209,8 @@ def _zsh_spec(row: Option) -> str:
     long = f"--{row.name}" + {"required": "=", "optional": "=-", "none": ""}[row.kind.argument]
     repeat = "*" if row.cumulative else ""
     if not row.short:
-        return _quoted(f"{repeat}{long}[{help}]{value}")
+        return quote(f"{repeat}{long}[{help}]{value}")
     short = f"-{row.short}" + {"required": "+", "optional": "-", "none": ""}[row.kind.argument]
     if repeat:
-        return f"{_quoted(f'*{short}[{help}]{value}')} {_quoted(f'*{long}[{help}]{value}')}"
-    return f"{_quoted(f'(-{row.short} --{row.name})')}{{{short},{long}}}{_quoted(f'[{help}]{value}')}"
+        return f"{quote(f'*{short}[{help}]{value}')} {quote(f'*{long}[{help}]{value}')}"
+    return f"{quote(f'(-{row.short} --{row.name})')}{{{short},{long}}}{quote(f'[{help}]{value}')}"

@@ -5,12 +5,9 @@ Owns: reading and writing them whole. Never: what their lines mean (plan/origin.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
-
 from slasshy_rpc.disk.faults import disk_error
 from slasshy_rpc.errors import ErrorCode
+from slasshy_rpc.swap import swap
 
 #: Bytes that are read: far more than as many servers need as are kept.
 _LARGEST = 16 << 20
@@ -27,15 +24,7 @@ def load(path: str) -> str:
 
 def save(path: str, text: str) -> None:
     """Replace the profile in one step; only its owner may read it. Raises DiskError, and leaves it as it was then."""
-    temporary = None
     try:
-        folder, name = os.path.split(os.path.abspath(path))
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{name}.", delete=False) as file:
-            temporary = file.name  # a name that nobody can have foreseen, mode 0600
-            file.write(text.encode("utf-8", "surrogateescape"))
-        os.replace(temporary, path)
+        swap(path, text.encode("utf-8", "surrogateescape"))
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
         raise disk_error(error, "write the server statistics to", path) from error

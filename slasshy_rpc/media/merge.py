@@ -48,26 +48,28 @@ async def merge(parts: Sequence[tuple[str, str]], path: str, ext: str, *, overwr
     program = ffmpeg()
     if program is None:
         raise DownloadError("ffmpeg is needed to merge video and audio. Install it and add the page again.")
-    unready = f"{path}.merge"
+    unready = await asyncio.to_thread(_prepare, path)
     try:
-        await asyncio.to_thread(_prepare, unready)
         await _run(command(program, parts, unready, ext))
         length = await asyncio.to_thread(_publish, unready, path, overwrite, sync)
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(unready)
-    for part, _ in parts:
-        for mine in (part, layout.control_path(part)):
-            with contextlib.suppress(OSError):
-                os.unlink(mine)
+    except BaseException:
+        _remove([unready])
+        raise
+    await asyncio.to_thread(_remove, [mine for part, _ in parts for mine in (part, layout.control_path(part))])
     return length
 
 
-def _prepare(unready: str) -> None:
-    """An empty file of our own, so that ffmpeg follows no link that somebody has put there."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(unready)
+def _prepare(path: str) -> str:
+    """An empty file beside ``path``, ours: its hidden name is one that nobody had, or can have foreseen."""
+    unready = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.merge")
     os.close(layout.open_target(unready, create=True, exclusive=True))
+    return unready
+
+
+def _remove(paths: Sequence[str]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def _publish(unready: str, path: str, overwrite: bool, sync: bool) -> int:
@@ -92,17 +94,21 @@ async def _run(arguments: Sequence[str]) -> None:
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
+    assert process.stderr is not None
     try:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, process.pid, 10)
-        _, said = await process.communicate()
+        tail = b""
+        while data := await process.stderr.read(4096):  # there may be a line for every frame
+            tail = (tail + data)[-_TAIL:]
+        await process.wait()
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     if process.returncode:
-        tail = " ".join(said[-_TAIL:].decode("utf-8", "replace").split())
-        if "No space left" in tail:
-            raise DiskError(f"There is no room for the merged file: {tail}", ErrorCode.DISK_FULL)
-        raise DownloadError(f"ffmpeg could not merge video and audio: {tail or process.returncode}")
+        said = " ".join(tail.decode("utf-8", "replace").split())
+        if "No space left" in said:
+            raise DiskError(f"There is no room for the merged file: {said}", ErrorCode.DISK_FULL)
+        raise DownloadError(f"ffmpeg could not merge video and audio: {said or process.returncode}")

@@ -31,6 +31,10 @@ IDLE = 300.0
 LONGEST = 64 << 20
 
 
+class _Gone(DownloadError):
+    """A worker has ended, with or without the question."""
+
+
 class Workers:
     """Asks worker processes. ``plugins`` is a folder of yt-dlp plug-ins that may be used, '' for none."""
 
@@ -47,36 +51,32 @@ class Workers:
         Raises DownloadError: 2 after ``timeout`` seconds, 1 if the worker died.
         """
         async with self._room:
-            worker = await self._ready()
-            answered = False
             try:
                 async with asyncio.timeout(timeout):
-                    found = await _asked(worker, question)
-                answered = True
+                    while self._idle:
+                        with contextlib.suppress(_Gone):  # as it was idle, perhaps: another is asked
+                            return await self._answer(self._idle.pop(), question)
+                    return await self._answer(await self._start(), question)
             except TimeoutError as error:
                 text = f"The page was not understood within {timeout:g} seconds (--media-timeout)."
                 raise DownloadError(text, ErrorCode.TIMEOUT) from error
-            finally:
-                if answered:
-                    self._idle.append(worker)
-                    self._rest()
-                else:
-                    await _end(worker)
-            return found
+
+    async def _answer(self, worker: asyncio.subprocess.Process, question: Mapping[str, object]) -> dict[str, Any]:
+        """What this one says; it is idle afterwards, or gone."""
+        try:
+            found = await _asked(worker, question)
+        except BaseException:
+            await _end(worker)
+            raise
+        self._idle.append(worker)
+        self._rest()
+        return found
 
     async def close(self) -> None:
         """End all of them."""
         if self._resting is not None:
             self._resting.cancel()
         await self._dismiss()
-
-    async def _ready(self) -> asyncio.subprocess.Process:
-        while self._idle:
-            worker = self._idle.pop()
-            if worker.returncode is None:
-                return worker
-            await _end(worker)
-        return await self._start()
 
     async def _start(self) -> asyncio.subprocess.Process:
         try:
@@ -118,8 +118,9 @@ async def _asked(worker: asyncio.subprocess.Process, question: Mapping[str, obje
         line = await worker.stdout.readline()
         answer = orjson.loads(line)
     except ValueError as error:  # no JSON, or longer than LONGEST
-        what = "its answer was no answer" if line else "it ended without one"
-        raise DownloadError(f"yt-dlp could not say what is behind the page: {what}.") from error
+        if not line and worker.stdout.at_eof():
+            raise _Gone("yt-dlp could not say what is behind the page: it ended without one.") from error
+        raise DownloadError("yt-dlp could not say what is behind the page: its answer was no answer.") from error
     if not isinstance(answer, dict):
         raise DownloadError("yt-dlp could not say what is behind the page: its answer was no answer.")
     return answer

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import re
 import sys
 import threading
@@ -182,19 +183,17 @@ def main() -> None:
     empty = os.open(os.devnull, os.O_RDONLY)
     os.dup2(empty, 0)
     os.close(empty)
-    ready, waiting = threading.Semaphore(0), list[bytes]()
+    asked: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def read() -> None:
         for line in questions:
-            waiting.append(line)
-            ready.release()
+            asked.put(line)
         os._exit(0)
 
     threading.Thread(target=read, daemon=True).start()
     plug(sys.argv[1] if len(sys.argv) > 1 else "")
     while True:
-        ready.acquire()
-        text = json.dumps(answer(waiting.pop(0)), default=str).encode() + b"\n"
+        text = json.dumps(answer(asked.get()), default=str).encode() + b"\n"
         while text:
             text = text[pipe.write(text) or 0 :]
 

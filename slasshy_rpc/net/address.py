@@ -5,6 +5,7 @@ Owns: parsing, percent-encoding as aria2 sends it, joining a Location, redaction
 
 from __future__ import annotations
 
+import functools
 import re
 import socket
 from dataclasses import dataclass, replace
@@ -80,6 +81,7 @@ class Target:
         return None if self.userinfo is None else _decoded(self.userinfo.partition(":")[2])
 
 
+@functools.lru_cache(maxsize=64)  # an open reads what it asks several times
 def parse(url: str) -> Target:
     """Read an absolute http or https URL; spaces and other bytes of path and query are percent-encoded as aria2 does.
 

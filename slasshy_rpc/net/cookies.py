@@ -5,17 +5,15 @@ Owns: one jar and its rules. Never: decides which downloads share a jar. The fir
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import re
-import tempfile
 import typing
 from collections.abc import Iterable, Iterator
 
 from slasshy_rpc import clock
 from slasshy_rpc.errors import DiskError, ErrorCode, OptionError
 from slasshy_rpc.net.address import Target
+from slasshy_rpc.swap import swap
 
 if typing.TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -139,17 +137,9 @@ class Cookies:
             reason = f"The cookie file {path} is not written: a database is there. Give another --save-cookies."
             raise DiskError(reason, ErrorCode.IO_ERROR)
         lines = ["# Netscape HTTP Cookie File\n", *(_line(cookie) for cookie in self._unexpired())]
-        folder, name = os.path.split(os.path.abspath(path))
-        temporary = None
         try:
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{name}.", delete=False) as file:
-                temporary = file.name  # made with mode 0600
-                file.write("".join(lines).encode("utf-8", "surrogateescape"))
-            os.replace(temporary, path)
+            swap(path, "".join(lines).encode("utf-8", "surrogateescape"))
         except OSError as error:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
             reason = f"The cookie file {path} cannot be written: {error.strerror}"
             raise DiskError(reason, ErrorCode.IO_ERROR) from error
 

@@ -17,6 +17,7 @@ from slasshy_rpc.errors import DownloadError, ErrorCode, ProxyFault, Retry, Sour
 from slasshy_rpc.net import address, auth
 from slasshy_rpc.net.address import Target
 from slasshy_rpc.net.head import HeadReader, ResponseHead, build_head
+from slasshy_rpc.net.ready import readable
 
 #: Answers to CONNECT that another try may change.
 _LATER = frozenset({408, 425, 429})
@@ -242,7 +243,7 @@ async def _answer(sock: socket.socket) -> ResponseHead | None:
         try:
             data = sock.recv(16 << 10, socket.MSG_PEEK)
         except BlockingIOError:
-            await _readable(sock)
+            await readable(sock.fileno())
             continue
         if not data:
             return None
@@ -250,16 +251,6 @@ async def _answer(sock: socket.socket) -> ResponseHead | None:
         sock.recv(len(data) - (len(head.leftover) if head else 0))
         if head is not None:
             return head
-
-
-async def _readable(sock: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    waiter: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(sock.fileno(), lambda: None if waiter.done() else waiter.set_result(None))
-    try:
-        await waiter
-    finally:
-        loop.remove_reader(sock.fileno())
 
 
 class _Dialled:

@@ -1,6 +1,6 @@
-"""Waiting for one Channel's socket on the event loop.
+"""Waiting for one socket on the event loop.
 
-Owns: the only place that registers a Channel's descriptor with the loop. Never: leaves it there, not even on cancel.
+Owns: the only place that registers descriptors with the loop. Never: leaves it there, not even on cancel.
 """
 
 from __future__ import annotations
@@ -17,11 +17,18 @@ async def ready(channel: Channel, timeout: float | None = None) -> None:
     """
     if timeout is not None and timeout <= 0:
         raise TimeoutError
+    await _wait(channel.fd, channel.wants == WRITE, timeout)
+
+
+async def readable(fd: int) -> None:
+    """Return when ``fd`` can be read."""
+    await _wait(fd, False, None)
+
+
+async def _wait(fd: int, writing: bool, timeout: float | None) -> None:
     loop = asyncio.get_running_loop()
     waiter: asyncio.Future[None] = loop.create_future()
-    fd = channel.fd
     timer = None if timeout is None else loop.call_later(timeout, _expire, waiter)
-    writing = channel.wants == WRITE
     (loop.add_writer if writing else loop.add_reader)(fd, _wake, waiter)
     try:
         await waiter

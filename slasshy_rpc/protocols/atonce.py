@@ -33,18 +33,20 @@ class AtOnce:
         self.received = self._held = 0
         self.running = self.stopped = False
 
-    async def take(self, arrival: Arrival, timeout: float) -> bytes:
-        """The body of ``arrival``, which begins with the file; or its beginning, if the rest is not there in time.
+    @classmethod
+    def fits(cls, arrival: Arrival) -> bool:
+        """Whether its body is all of a small file, and not too much beside others."""
+        length = arrival.facts.length or 0
+        whole = arrival.start == 0 and arrival.end == length
+        return whole and 0 < length <= min(MOST, MOST_TOGETHER - cls._together)
 
-        Nothing of a body that is not small, or would be too much beside others. A connection that breaks, or that
-        ``timeout`` seconds are too long for, ends it early; whoever reads on will see why. ``let_go`` comes after it.
+    async def take(self, arrival: Arrival, timeout: float) -> bytes:
+        """The body of ``arrival``, which fits; or its beginning, if the rest is not there in time.
+
+        A connection that breaks, or that ``timeout`` seconds are too long for, ends it early; whoever reads on will see
+        why. ``let_go`` comes after it.
         """
-        self.received, length = 0, arrival.facts.length
-        if length is None or not 0 < length <= MOST or arrival.start or arrival.end != length:
-            return b""
-        if AtOnce._together + length > MOST_TOGETHER:
-            return b""
-        self._held = length
+        self._held = length = arrival.facts.length or 0
         AtOnce._together += length
         self.running = True
         try:

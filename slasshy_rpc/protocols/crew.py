@@ -318,7 +318,7 @@ class Crew:
         for connection in self.connections:
             connection.note(now)
         moment = min(1.0, self.limits.timeout / 2)
-        return any(c.transfer and c.heard >= failed.since - moment for c in self.connections if c is not failed)
+        return any(c.heard >= failed.since - moment for c in self.connections if c is not failed)
 
     def _room(self) -> int:
         return connection_limit(self.sources, self.limits.connections, self.limits.per_host)

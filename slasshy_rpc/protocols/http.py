@@ -145,7 +145,8 @@ class HttpOpener:
         if channel.body_left > 0 and not await http1.discard(channel, WORTH_DRAINING, timeout=DRAIN_TIME):
             channel.close()
             return
-        self._pool.give(self._key(address.parse(arrival.facts.url)), channel)
+        target = address.parse(arrival.facts.url)
+        self._pool.give(self._key(target, self._rules.proxies.choose(target)), channel)
 
     async def _open(self, source: Source, uri: str, start: int, end: int | None, inquiry: Inquiry | None) -> Arrival:
         rules, target, own = self._rules, address.parse(uri), address.parse(source.uri)
@@ -182,7 +183,7 @@ class HttpOpener:
         """One request over an idle connection if there is a good one, else over a new one."""
         proxy = self._rules.proxies.choose(target)
         head = self._head(target, home, request, proxy)
-        idle = self._pool.take(self._key(target))
+        idle = self._pool.take(self._key(target, proxy))
         if idle is not None:
             try:
                 return idle, await self._request(idle, head, proxy)
@@ -268,8 +269,8 @@ class HttpOpener:
         facts = Facts(None, None, url=asked.again)
         await self.put_back(Arrival(facts, channel, 0, None, http1.keep_alive(head, method)))
 
-    def _key(self, target: Target) -> tuple[object, ...]:
-        proxy, buffer = self._rules.proxies.choose(target), self._rules.receive_buffer
+    def _key(self, target: Target, proxy: Proxy | None) -> tuple[object, ...]:
+        buffer = self._rules.receive_buffer
         if proxy is not None and proxy.answers:
             return (proxy, buffer)  # for every origin
         return (target.origin, proxy, self._rules.tls if target.scheme == "https" else None, buffer)

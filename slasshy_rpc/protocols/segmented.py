@@ -329,7 +329,7 @@ class SegmentedJob:
     async def _take(self, arrival: Arrival, source: Source) -> bytes:
         """A body that is small and not to be slowed down, or its beginning."""
         slowed = self._pace.rate or (self.place.pace is not None and self.place.pace.rate)
-        if slowed or self._plan.file.check_only:
+        if slowed or self._plan.file.check_only or not AtOnce.fits(arrival):
             return b""
         source.join()
         self._crew.ledger = SegmentMap(arrival.facts.length or 0)

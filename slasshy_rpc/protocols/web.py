@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from slasshy_rpc.net.outlet import Outlet
 from slasshy_rpc.net.pool import Pool
 from slasshy_rpc.net.proxy import Given, Proxies
 from slasshy_rpc.net.receive import Receiver
-from slasshy_rpc.net.tls import TlsSettings
+from slasshy_rpc.net.tls import VERSIONS, TlsSettings
 from slasshy_rpc.options.kinds import home
 from slasshy_rpc.options.values import Layer, OptionSet
 from slasshy_rpc.plan.lines import Lines
@@ -34,8 +35,6 @@ from slasshy_rpc.protocols.crew import Limits
 from slasshy_rpc.protocols.http import HttpOpener, HttpRules
 from slasshy_rpc.protocols.localfile import FileRules
 from slasshy_rpc.protocols.segmented import Plan, SegmentedJob
-
-_VERSIONS = {"TLSv1.1": 0x0302, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +79,13 @@ class Web:
 
     def job(self, request: Request, place: Workplace) -> SegmentedJob:
         """See ``Protocol.job``."""
-        options = request.options
         wanted, rules = self._understood(request, place.live_dir)
-        place.lines.reuse = options.flag("reuse-uri")  # it may have been changed since
-        selector = Selector(options.text("uri-selector") or "", self._origins)
-        sources = [Source.of(uri, place.lines, selector) for uri in place.lines.order(request.uris)]
-        place = self.fenced(request, place)
-        return SegmentedJob(sources, selector, wanted, place, self.opener(options, rules), self._receiver, self._checks)
+        place.lines.reuse = request.options.flag("reuse-uri")  # it may have been changed since
+        opener = self.opener(request.options, rules)
+        return self._job(request, place.lines.order(request.uris), wanted, place, opener)
 
     def errand_job(self, request: Request, place: Workplace, errand: Errand) -> SegmentedJob:
         """The Job for one file that a page led to: the rules of ``request``, but for what its URIs alone are about."""
-        options = request.options
         wanted, rules = self._understood(request, place.live_dir)
         file = wanted.file
         if errand.ours:
@@ -111,10 +106,16 @@ class Web:
             digest=wanted.checksum, bound=True,
         )  # fmt: skip
         # Lines of its own: a signed URL is shown and kept nowhere. A jar of its own: what the page's cookies are for.
-        place = replace(self.fenced(request, place), lines=Lines([errand.url]))
-        selector = Selector(options.text("uri-selector") or "", self._origins)
-        sources = [Source.of(errand.url, place.lines, selector)]
-        opener = HttpOpener(rules, self._pool, self._asking(options), Cookies())
+        place = replace(place, lines=Lines([errand.url]))
+        opener = HttpOpener(rules, self._pool, self._asking(request.options), Cookies())
+        return self._job(request, [errand.url], wanted, place, opener)
+
+    def _job(
+        self, request: Request, uris: Iterable[str], wanted: Plan, place: Workplace, opener: HttpOpener
+    ) -> SegmentedJob:
+        selector = Selector(request.options.text("uri-selector") or "", self._origins)
+        sources = [Source.of(uri, place.lines, selector) for uri in uris]
+        place = self.fenced(request, place)
         return SegmentedJob(sources, selector, wanted, place, opener, self._receiver, self._checks)
 
     @staticmethod
@@ -252,7 +253,7 @@ def http_rules(options: OptionSet, outlet: Outlet) -> HttpRules:
             ca_certificate=options.text("ca-certificate"),
             certificate=options.text("certificate"),
             private_key=options.text("private-key"),
-            min_version=_VERSIONS[options.text("min-tls-version") or "TLSv1.2"],
+            min_version=VERSIONS[options.text("min-tls-version") or "TLSv1.2"],
         ),
         user_agent=options.text("user-agent") or "",
         referer=options.text("referer") or "",

@@ -7,16 +7,13 @@ Never: when to save. Nothing here needs the event loop, so it may run in a threa
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 
 from slasshy_rpc.errors import ErrorCode
 from slasshy_rpc.options.values import Normal
 from slasshy_rpc.session.download import Download
+from slasshy_rpc.swap import swap
 from slasshy_rpc.values import Snapshot, Status
 
 #: What would end a line, or a URI within its line.
@@ -97,26 +94,18 @@ class Kept:
 def write(path: str, content: str) -> None:
     """Replace the file at ``path`` in one step, gzip-compressed if its name ends in ``.gz``. Raises OSError.
 
-    The text goes to a new file beside it first, with a name that nobody can have foreseen (a download might have
-    aria2's ``path__temp``). Only the owner may read it, for it can hold passwords.
+    Only the owner may read it, for it can hold passwords; and it does not go through aria2's ``path__temp``, which a
+    download might have.
     """
     try:
         data = content.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # half a character that came as a JSON escape
         data = content.encode("utf-8", "replace")
     if path.endswith(".gz"):
+        import gzip
+
         data = gzip.compress(data, mtime=0)
-    fd, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".session.")  # O_EXCL, mode 0600
-    try:
-        with open(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    swap(path, data, durable=True)
 
 
 def _lines(first: str, options: Iterable[tuple[str, str]]) -> str:

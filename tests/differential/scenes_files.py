@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count, product
 
 from slasshy_rpc.disk import control
@@ -38,6 +38,20 @@ def digest(data: bytes, algorithm: str) -> str:
 def record(stage: Stage, name: str, piece: int = MIB, length: int = LENGTH, done: Ranges = ((0, MIB),)) -> None:
     """Leave a control file for the file ``name``."""
     control.save(f"{stage.files / name}.aria2", control.Control(piece, length, 0, done), durable=False)
+
+
+def meet(
+    stage: Stage, step: str, gid: str, content: bytes | None, recorded: bool, url: str, options: Mapping[str, object]
+) -> None:
+    """A download that finds ``content`` (None: nothing) under its name, with a control file if ``recorded``."""
+    out = step.replace(" ", "_").replace(",", "")
+    if content is not None:
+        (stage.files / out).write_bytes(content)
+    if recorded:
+        record(stage, out)
+    stage.add(step, url, {"gid": gid, "out": out, **options})
+    stage.reach(step, gid)
+    stage.call(f"{step}, tellStatus", "aria2.tellStatus", gid)
 
 
 @scene("files", "checked only")
@@ -90,15 +104,7 @@ def checked_only(stage: Stage) -> None:
     names = gids()
     for rule, options in rules.items():
         for kind, content in laid.items():
-            step, gid = f"{rule}, {kind}", next(names)
-            out = f"{rule}, {kind}.bin".replace(" ", "_")
-            if content is not None:
-                (stage.files / out).write_bytes(content)
-            if kind == "recorded":
-                record(stage, out)
-            stage.add(step, url, {"gid": gid, "out": out, **options})
-            stage.reach(step, gid)
-            stage.call(f"{step}, tellStatus", "aria2.tellStatus", gid)
+            meet(stage, f"{rule}, {kind}", next(names), content, kind == "recorded", url, options)
     stage.disk("all")
     stage.events("all", ordered=False)
 
@@ -196,13 +202,7 @@ def lies_there(stage: Stage) -> None:
         for chosen in product(("true", "false"), repeat=len(rules)):
             options: Options = dict(zip(rules, chosen, strict=True))
             step = f"{kind}, {' '.join(name for name, value in options.items() if value == 'true')}"
-            gid, out = next(names), step.replace(" ", "_").replace(",", "")
-            (stage.files / out).write_bytes(content)
-            if kind == "recorded":
-                record(stage, out)
-            stage.add(step, url, {"gid": gid, "out": out, **options})
-            stage.reach(step, gid)
-            stage.call(f"{step}, tellStatus", "aria2.tellStatus", gid)
+            meet(stage, step, next(names), content, kind == "recorded", url, options)
     stage.disk("all")
 
 

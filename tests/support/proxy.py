@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, TypedDict, Unpack
 
 Place = tuple[str, int]
 
@@ -43,6 +43,15 @@ class _Line:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     number: int
+
+
+class _Common(TypedDict, total=False):
+    """What all proxies take; see _Proxy."""
+
+    host: str
+    hosts: Mapping[str, Place]
+    login: tuple[str, str] | None
+    silent: bool
 
 
 class _Proxy:
@@ -160,15 +169,12 @@ class HttpProxy(_Proxy):
     def __init__(
         self,
         *,
-        host: str = "127.0.0.1",
-        hosts: Mapping[str, Place] | None = None,
-        login: tuple[str, str] | None = None,
-        silent: bool = False,
         status: int = 0,
         raw: bytes | None = None,
         glued: bytes = b"",
+        **common: Unpack[_Common],
     ) -> None:
-        super().__init__(host=host, hosts=hosts, login=login, silent=silent)
+        super().__init__(**common)
         self._status = status
         self._raw = raw
         self._glued = glued
@@ -243,16 +249,8 @@ class SocksProxy(_Proxy):
 
     scheme = "socks5"
 
-    def __init__(
-        self,
-        *,
-        host: str = "127.0.0.1",
-        hosts: Mapping[str, Place] | None = None,
-        login: tuple[str, str] | None = None,
-        silent: bool = False,
-        reply: int = 0,
-    ) -> None:
-        super().__init__(host=host, hosts=hosts, login=login, silent=silent)
+    def __init__(self, *, reply: int = 0, **common: Unpack[_Common]) -> None:
+        super().__init__(**common)
         self._reply = reply
 
     async def _serve(self, line: _Line) -> None:

@@ -7,36 +7,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # it has no types of its own
-import pytest
 
 from tests.support.behaviour import Behaviour, Seen, after
-from tests.support.media import OPTIONS, page, whole
+from tests.support.media import page, whole
 from tests.support.origin import Origin
 from tests.support.process import GLANCE, PATIENCE, ROOT, Server, run
 
 MIB = 1 << 20
 #: Slow enough that all connections which are wanted get their part.
 SLOW = Behaviour(rate=4 * MIB)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "files"
-
-
-@pytest.fixture
-def options(folder: Path, tmp_path: Path) -> list[str]:
-    return [f"--dir={folder}", f"--state-dir={tmp_path / 'state'}", *OPTIONS]
-
-
-@pytest.fixture
-def server(options: list[str]) -> Iterator[Server]:
-    with Server(*options) as started:
-        yield started
 
 
 def children(pid: int) -> dict[int, str]:

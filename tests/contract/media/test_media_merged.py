@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from slasshy_rpc.media.merge import command
 from tests.support.behaviour import Behaviour
 from tests.support.daemon import Ear
-from tests.support.media import OPTIONS, apart, clip, digests, page, whole
+from tests.support.media import apart, clip, digests, page, whole
 from tests.support.origin import Origin
 from tests.support.process import Server, run
 
@@ -22,22 +21,6 @@ pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg i
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
     return clip(tmp_path_factory.mktemp("clip"))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "files"
-
-
-@pytest.fixture
-def options(folder: Path, tmp_path: Path) -> list[str]:
-    return [f"--dir={folder}", f"--state-dir={tmp_path / 'state'}", *OPTIONS]
-
-
-@pytest.fixture
-def server(options: list[str]) -> Iterator[Server]:
-    with Server(*options) as started:
-        yield started
 
 
 def test_one_gid_one_event_one_file(
@@ -108,13 +91,12 @@ def test_killed_between_and_gone_on_with(
 
 
 def test_nothing_that_is_there_is_written_over(
-    server: Server, origin: Origin, media: tuple[bytes, bytes], folder: Path, tmp_path: Path
+    server: Server, origin: Origin, media: tuple[bytes, bytes], folder: Path
 ) -> None:
     folder.mkdir()
     mine = folder / "One [one].mp4"
     mine.write_bytes(b"mine")
-    (tmp_path / "elsewhere").write_bytes(b"mine too")
-    (folder / "One [one].1.mp4.merge").symlink_to(tmp_path / "elsewhere")
+    (folder / "One [one].1.mp4.merge").write_bytes(b"mine too")
     urls = [origin.serve(path, data=data) for path, data in zip(("/v.mp4", "/a.m4a"), media, strict=True)]
     (folder / "One [one].1.f137.mp4").write_bytes(media[0][:999])
     (folder / "One [one].1.f140.m4a").write_bytes(media[1])
@@ -123,8 +105,8 @@ def test_nothing_that_is_there_is_written_over(
     assert mine.read_bytes() == b"mine"
     assert (folder / "One [one].1.f137.mp4").read_bytes() == media[0][:999]
     assert (folder / "One [one].1.f140.m4a").read_bytes() == media[1]
-    assert len(os.listdir(folder)) == 4
-    assert (tmp_path / "elsewhere").read_bytes() == b"mine too"
+    assert (folder / "One [one].1.mp4.merge").read_bytes() == b"mine too"
+    assert len(os.listdir(folder)) == 5
 
 
 def test_one_file_that_comes_in_two_parts_later(

@@ -1,0 +1,68 @@
+"""The lives of the processes that are asked, with a small program in the place of the one that loads yt-dlp."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from slasshy_rpc.errors import DownloadError, ErrorCode
+from slasshy_rpc.media import pool
+from slasshy_rpc.media.pool import Workers
+
+#: Answers with its number; "die" ends it, "wait" is never answered.
+PROGRAM = """
+import json, os, sys
+for line in sys.stdin:
+    asked = json.loads(line)["ask"]
+    if asked == "die":
+        os._exit(3)
+    if asked != "wait":
+        print(json.dumps({"pid": os.getpid()}), flush=True)
+"""
+
+
+@pytest_asyncio.fixture
+async def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workers]:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    monkeypatch.setattr(pool, "WORKER", str(program))
+    some = Workers()
+    yield some
+    await some.close()
+
+
+async def asked(workers: Workers, word: str, timeout: float = 20.0) -> int:
+    return int((await workers.ask({"ask": word}, timeout))["pid"])
+
+
+async def test_one_is_asked_again_and_again(workers: Workers) -> None:
+    first = await asked(workers, "who")
+    assert await asked(workers, "who") == first
+
+
+async def test_one_that_has_died_in_its_sleep_is_nobodys_answer(workers: Workers) -> None:
+    first = await asked(workers, "who")
+    os.kill(first, signal.SIGKILL)  # and asked before anybody could hear of it
+    assert await asked(workers, "who") != first
+
+
+async def test_one_that_dies_of_a_question_is_an_error(workers: Workers) -> None:
+    first = await asked(workers, "who")
+    with pytest.raises(DownloadError, match="it ended without one") as caught:
+        await asked(workers, "die")
+    assert caught.value.code == ErrorCode.UNKNOWN
+    assert await asked(workers, "who") != first
+
+
+async def test_one_that_takes_too_long_is_killed(workers: Workers) -> None:
+    first = await asked(workers, "who")
+    with pytest.raises(DownloadError) as caught:
+        await asked(workers, "wait", 0.05)
+    assert caught.value.code == ErrorCode.TIMEOUT
+    with pytest.raises(ProcessLookupError):
+        os.kill(first, 0)
