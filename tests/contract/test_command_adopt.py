@@ -183,6 +183,23 @@ def test_nothing_is_proven_by_zeros(origin: Origin, url: str, state: str, tmp_pa
     assert "nothing in it can be proven" in refused(path, url, state)
 
 
+def test_a_tail_that_fills_no_window_is_fetched_anew(origin: Origin, url: str, state: str, tmp_path: Path) -> None:
+    path = partial(origin, tmp_path / "f", LENGTH)
+    with open(path, "r+b") as file:
+        file.seek(-5, os.SEEK_END)
+        file.write(b"wrong")
+    assert adopt(path, url, state)[0] == 0
+    assert origin.content("/the-file.iso").difference(path) is None
+
+
+def test_cookies_of_the_users_go_along(origin: Origin, state: str, tmp_path: Path) -> None:
+    url = origin.serve("/the-file.iso", length=LENGTH, behaviour=Behaviour(need_cookie="a=b;"))
+    jar, path = tmp_path / "jar", partial(origin, tmp_path / "f", 4 * MIB)
+    jar.write_text("127.0.0.1\tFALSE\t/\tFALSE\t0\ta\tb\n")
+    code, said = adopt(path, url, state, f"--load-cookies={jar}")
+    assert code == 0, said
+
+
 def test_a_name_that_is_taken(origin: Origin, url: str, state: str, tmp_path: Path) -> None:
     path = partial(origin, tmp_path / "f.part", 4 * MIB)
     (tmp_path / "f").write_text("mine")

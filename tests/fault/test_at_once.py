@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from slasshy_rpc import _engine
+from slasshy_rpc.disk import layout
 from slasshy_rpc.errors import ErrorCode
 from slasshy_rpc.net import http1
 from slasshy_rpc.protocols import atonce
@@ -50,6 +51,16 @@ async def test_in_one_step(fetcher: Fetcher, origin: Origin, length: int, monkey
     assert [seen.connection for seen in origin.requests()] == [1, 1]
 
 
+async def test_one_that_is_to_be_durable_is_made_so(
+    fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(layout, "sync_data", lambda fd, path: synced.append(path))
+    done = await fetcher.fetch(origin.serve("/a.bin", length=LENGTH), file_sync="always")
+    assert done.error is None
+    assert synced == [str(done.path)]
+
+
 async def test_what_stands_still_goes_on_as_any_other(
     fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,6 +69,7 @@ async def test_what_stands_still_goes_on_as_any_other(
     job = fetcher.job(url, split="1")
     task = asyncio.create_task(job.run())
     await until(lambda: (fetcher.folder / "a.bin").exists() and job.snapshot().completed_length == 100 * KIB)
+    await until(lambda: [view.end for view in job.servers()] == [LENGTH])  # the crew's
     origin.release("/a.bin")
     await task
     assert (fetcher.folder / "a.bin").read_bytes() == origin.content("/a.bin").whole()

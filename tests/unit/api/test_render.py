@@ -196,6 +196,24 @@ def test_the_shelf_stays_small(made: Made, monkeypatch: pytest.MonkeyPatch) -> N
         assert shelf.status(download, None) is not shelf.status(download, None)
 
 
+def test_the_shelf_knows_how_much_it_holds(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes and goes, and who was asked for last stays."""
+    monkeypatch.setattr(render, "MOST_KEPT", 2)
+    shelf = render.Shelf(True)
+    one, two, three = (Download(f"{number:016x}", Request((URI,), options()), Status.WAITING) for number in range(3))
+    for status in (Status.PAUSED, Status.WAITING, Status.PAUSED):
+        one.status = status
+        shelf.status(one, None)
+    for _ in range(3):
+        shelf.status(two, None)
+        shelf.drop(two.gid)
+    shelf.status(one, None)
+    shelf.clear()
+    for download in (one, two, one, three, one):
+        shelf.status(download, None)
+    assert made == [one, one, one, two, two, two, one, two, three]
+
+
 def test_what_was_purged_leaves_the_shelf(made: Made) -> None:
     shelf = render.Shelf(True)
 

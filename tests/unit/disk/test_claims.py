@@ -165,3 +165,21 @@ def test_a_link_that_leads_elsewhere_by_now(tmp_path: Path, renamed: bool) -> No
     (tmp_path / "link").symlink_to("new")
     assert claims.take(str(tmp_path / "link" / "f"), "a")
     assert not claims.take(str(tmp_path / "new" / "f"), "b")
+
+
+def test_a_folder_that_is_a_link_by_now(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "other").mkdir()
+    claims = Claims()
+    assert claims.take(str(tmp_path / "d" / "f"), "a")
+    (tmp_path / "d").rmdir()
+    (tmp_path / "d").symlink_to("other")
+    assert claims.take(str(tmp_path / "d" / "g"), "a")
+    assert not claims.take(str(tmp_path / "other" / "g"), "b")
+
+
+def test_a_name_that_is_a_link_is_the_file_that_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("f")
+    claims = Claims()
+    assert claims.take(str(tmp_path / "f"), "a")
+    assert not claims.take(str(tmp_path / "link"), "b")

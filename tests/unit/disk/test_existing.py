@@ -130,6 +130,7 @@ def test_folders_and_dead_links_are_renamed_around(tmp_path: Path) -> None:
         with pytest.raises(DiskError) as caught:
             settle(str(tmp_path / name), LENGTH, free, BOTH)
         assert caught.value.code == ErrorCode.CREATE_FAILED
+        assert settle(str(tmp_path / name), LENGTH, free, PLAIN, begun=True).path == str(tmp_path / f"{name}.1")
 
 
 def test_renaming_may_be_off_or_run_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -190,3 +191,33 @@ def test_a_date_no_file_system_takes_is_no_failure(tmp_path: Path) -> None:
     with open(tmp_path / "f", "wb") as file:
         assert layout.set_mtime(file.fileno(), 1e300) is False
         assert layout.set_mtime(file.fileno(), 0.0) is True
+
+
+def test_a_disk_that_takes_a_few_bytes_at_a_time_gets_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: real(fd, data[:3], offset))
+    with open(tmp_path / "f", "wb") as file:
+        layout.write(file.fileno(), b"0123456789")
+    assert (tmp_path / "f").read_bytes() == b"0123456789"
+
+
+def test_a_cut_makes_nothing_longer(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"01234")
+    with path.open("r+b") as file:
+        layout.cut(file.fileno(), 6)
+        assert path.read_bytes() == b"01234"
+        layout.cut(file.fileno(), 4)
+    assert path.read_bytes() == b"0123"
+
+
+def test_a_file_system_that_does_not_count_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "f")
+    monkeypatch.setattr(os, "statvfs", lambda place: SimpleNamespace(f_blocks=0, f_bavail=0, f_frsize=512))
+    layout.free_space_check(path, 1 << 60)
+    monkeypatch.setattr(os, "statvfs", lambda place: SimpleNamespace(f_blocks=9, f_bavail=2, f_frsize=512))
+    layout.free_space_check(path, 1000, reserve=24)
+    with pytest.raises(DiskError, match="Not enough space"):
+        layout.free_space_check(path, 1000, reserve=25)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from slasshy_rpc.disk import control
+from slasshy_rpc.disk import control, layout
 from slasshy_rpc.disk.bits import BLOCK
 from slasshy_rpc.disk.control import Control
 from slasshy_rpc.disk.partial import final_name, open_partial, settle
@@ -46,6 +46,7 @@ def test_runs_of_zeros_are_found(tmp_path: Path) -> None:
         ("a.iso", "a.iso"),
         ("Unconfirmed 12345.crdownload", ""),
         (".part", ""),
+        ("Unconfirmed report.pdf", "Unconfirmed report.pdf"),
     ],
 )
 def test_final_names(path: str, name: str) -> None:
@@ -111,6 +112,37 @@ def test_without_hard_links_it_is_renamed(tmp_path: Path, monkeypatch: pytest.Mo
     settle(found, str(tmp_path / "f"), RECORD)
     found.close()
     assert sorted(os.listdir(tmp_path)) == ["f", "f.aria2"]
+
+
+def test_what_a_record_claims_is_on_the_disk_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    monkeypatch.setattr(layout, "sync_data", lambda fd, path: steps.append("data"))
+    monkeypatch.setattr(control, "save", lambda records, record: steps.append("record"))
+    monkeypatch.setattr(layout, "sync_folder", lambda folder: steps.append("names"))
+    path = tmp_path / "f.part"
+    path.write_bytes(b"x")
+    found = open_partial(str(path))
+    settle(found, str(tmp_path / "f"), RECORD)
+    found.close()
+    assert steps == ["data", "record", "names"]
+
+
+def test_a_name_that_cannot_go_keeps_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "f.part"
+    path.write_bytes(b"x")
+    real = os.unlink
+
+    def unlink(name: str) -> None:
+        if name == str(path):
+            raise OSError(errno.EACCES, "it stays")
+        real(name)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    found = open_partial(str(path))
+    with pytest.raises(DiskError, match=r"give .* the name"):
+        settle(found, str(tmp_path / "f"), RECORD)
+    found.close()
+    assert os.listdir(tmp_path) == ["f.part"]
 
 
 def test_another_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -12,17 +13,18 @@ import pytest_asyncio
 
 from slasshy_rpc.errors import DownloadError, ErrorCode
 from slasshy_rpc.media import pool
-from slasshy_rpc.media.pool import Workers
+from slasshy_rpc.media.pool import WORKERS, Workers
 
-#: Answers with its number; "die" ends it, "wait" is never answered.
+#: Answers with its number, after a moment if "slow"; at length if "long". "die" ends it, "wait" is never answered.
 PROGRAM = """
-import json, os, sys
+import json, os, sys, time
 for line in sys.stdin:
     asked = json.loads(line)["ask"]
     if asked == "die":
         os._exit(3)
     if asked != "wait":
-        print(json.dumps({"pid": os.getpid()}), flush=True)
+        time.sleep(0.02 if asked == "slow" else 0)
+        print(json.dumps({"pid": os.getpid(), "text": "x" * (asked == "long") * (1 << 20)}), flush=True)
 """
 
 
@@ -66,3 +68,12 @@ async def test_one_that_takes_too_long_is_killed(workers: Workers) -> None:
     assert caught.value.code == ErrorCode.TIMEOUT
     with pytest.raises(ProcessLookupError):
         os.kill(first, 0)
+
+
+async def test_no_more_than_a_few_are_asked_at_once(workers: Workers) -> None:
+    pids = await asyncio.gather(*(asked(workers, "slow") for _ in range(3 * WORKERS)))
+    assert len(set(pids)) <= WORKERS
+
+
+async def test_a_long_answer_is_read_whole(workers: Workers) -> None:
+    assert len((await workers.ask({"ask": "long"}, 20))["text"]) == 1 << 20

@@ -88,9 +88,10 @@ def test_containers_and_frames_do_not_win(tmp_path: Path) -> None:
 
 def test_encrypted_values_are_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "c"
-    chromium(path, [{"name": "hidden", "value": "", "encrypted": b"v10..."}, {"name": "open"}])
+    hidden, empty = {"name": "hidden", "value": "", "encrypted": b"v10..."}, {"name": "empty", "value": ""}
+    chromium(path, [hidden, empty, {"name": "open"}])
     with caplog.at_level(logging.WARNING):
-        assert sent(path) == "open=1;"
+        assert sent(path) == "empty=;open=1;"
     assert "1 cookies are encrypted" in caplog.text
     assert "--cookies-from-browser" in caplog.text
 
@@ -119,6 +120,15 @@ def test_a_browser_that_runs(tmp_path: Path) -> None:
     browser.close()
 
 
+def test_a_browser_that_lets_nobody_else_look(tmp_path: Path, write: object) -> None:
+    path = tmp_path / "c"
+    write(path, [{}])  # type: ignore[operator]
+    browser = sqlite3.connect(path, isolation_level=None)
+    browser.execute("BEGIN EXCLUSIVE")
+    assert sent(path) == "a=1;"
+    browser.close()
+
+
 def pieces(path: Path) -> Iterable[bytes]:
     firefox(path, [{"name": f"n{number}", "value": "v" * 500} for number in range(50)])
     data = path.read_bytes()
@@ -126,6 +136,7 @@ def pieces(path: Path) -> Iterable[bytes]:
     yield data[:5000]
     yield data[:16] + os.urandom(6000)
     yield data[:8192] + b"\xff" * 4096 + data[12288:]
+    yield data[:8196] + bytes([data[8196] - 1]) + data[8197:]  # a page has one row less, which SQLite does not mind
 
 
 @pytest.mark.parametrize("logged", [False, True])

@@ -42,6 +42,7 @@ GOOD = {
     "nothing": ("gzip", b"", b""),
     "zlib": ("deflate", zlib.compress(DATA), DATA),
     "raw deflate": ("deflate", raw(DATA), DATA),
+    "raw deflate whose end is taken with a full piece": ("deflate", raw(b"a" * (PIECE + 1)), b"a" * (PIECE + 1)),
     "gzip that is called deflate": ("deflate", WHOLE, DATA),
     "zlib that is called gzip": ("gzip", zlib.compress(DATA), DATA),
 }

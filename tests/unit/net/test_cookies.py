@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,21 @@ def test_a_flood_is_cut_off(caplog: pytest.LogCaptureFixture) -> None:
             jar.store(target, [f"c{number}=x" for number in range(start, start + 100)])
     assert len(jar) == MOST
     assert "not kept" in caplog.text
+
+
+def test_what_has_expired_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    jar, target, now = Cookies(), parse("http://h/"), time.time()
+    jar.store(target, [f"c{number}=x; Max-Age=60" for number in range(MOST)])
+    monkeypatch.setattr(time, "time", lambda: now + 61)
+    jar.store(target, ["new=1"])
+    assert jar.header_for(target) == "new=1;"
+
+
+def test_a_save_that_fails_leaves_no_cookies_about(tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    with pytest.raises(DiskError, match="cannot be written"):
+        after("http://h/", "a=b").save(str(tmp_path / "c"))
+    assert os.listdir(tmp_path) == ["c"]
 
 
 FILE = (

@@ -12,7 +12,7 @@ import pytest
 from slasshy_rpc.errors import ErrorCode, Retry, SourceError
 from slasshy_rpc.net.address import Target
 from slasshy_rpc.net.dial import dial
-from slasshy_rpc.net.names import Names, NameServers, Unresolved, name_servers
+from slasshy_rpc.net.names import AddrInfo, Names, NameServers, Unresolved, name_servers
 from tests.support.nameserver import AAAA, A, NameServer
 from tests.unit.net.peer import listening
 
@@ -44,8 +44,22 @@ async def test_names_are_asked_once() -> None:
         await other
 
 
+async def test_no_more_answers_are_kept_than_allowed() -> None:
+    asked = []
+
+    async def lookup(host: str, port: int, family: int) -> list[AddrInfo]:
+        asked.append(host)
+        return []
+
+    names = Names(lookup, limit=2)
+    for host in "abcca":
+        await names.lookup(host, 80, 0)
+    assert asked == ["a", "b", "c", "a"]
+
+
 async def test_a_lookup_that_nobody_waits_for_any_more_is_quiet() -> None:
-    names = Names()
+    names, said = Names(), list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context))
     task = asyncio.create_task(names.lookup("nowhere.invalid", 80, 0))
     await asyncio.sleep(0)
     task.cancel()
@@ -53,6 +67,8 @@ async def test_a_lookup_that_nobody_waits_for_any_more_is_quiet() -> None:
         await task
     with pytest.raises(socket.gaierror):
         await names.lookup("nowhere.invalid", 80, 0)
+    await asyncio.sleep(0)
+    assert not said
 
 
 @pytest.mark.parametrize(

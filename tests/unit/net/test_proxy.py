@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import socket
 import time
 from collections.abc import Callable
 
@@ -18,7 +19,7 @@ from slasshy_rpc.net.address import Target, parse
 from slasshy_rpc.net.dial import dial
 from slasshy_rpc.net.http1 import build_head, request
 from slasshy_rpc.net.names import Names
-from slasshy_rpc.net.proxy import Given, Proxies, Proxy, exempt, read
+from slasshy_rpc.net.proxy import Given, Proxies, Proxy, exempt, reach, read
 from slasshy_rpc.net.ready import ready
 from slasshy_rpc.net.tls import TlsSettings
 from slasshy_rpc.options.proxies import Proxy as Kind
@@ -64,6 +65,13 @@ def test_options_go_before_the_uri() -> None:
     assert read(Given("http://a:b@h/", None, "p")).authorization == basic("a", "p")
 
 
+def test_what_means_nothing_to_a_proxy_does_not_tell_two_apart() -> None:
+    """Equal ones share connections."""
+    for uri in ("http://h/", "socks5://h:80/"):
+        assert read(Given(uri), agent="a") == read(Given(uri), agent="b")
+    assert read(Given("http://h/"), tunnel=True, agent="a") != read(Given("http://h/"), tunnel=True, agent="b")
+
+
 def test_a_host_that_is_none_is_told() -> None:
     with pytest.raises(DownloadError, match=r"The proxy http://h\.\./ cannot be used.*not a name") as caught:
         read(Given("http://u:secret@h../"))
@@ -100,6 +108,7 @@ def test_https_always_gets_a_tunnel() -> None:
         ("h.example", "h.example", True),
         ("h.example", ".example", True),
         ("h.example", "example", False),
+        ("h.example.other", ".example", False),
         ("h.example", ".h.example", False),
         ("xh.example", "h.example", False),
         ("h.example", "H.Example", True),
@@ -240,10 +249,20 @@ async def test_a_proxy_that_refuses(status: int, words: str, retry: Retry) -> No
     assert caught.value.terse == start
 
 
+async def test_words_of_a_proxy_are_printable_and_few() -> None:
+    raw = b"HTTP/1.1 403 \x9b2J\xc2\x9b" + b"x" * 900 + b"\r\n\r\n"
+    with HttpProxy(raw=raw) as one, pytest.raises(SourceError, match=r"answered 403 \?2J") as caught:
+        await dial(HTTP, connect_timeout=5, proxy=through(one))
+    assert str(caught.value).isascii()
+    assert len(str(caught.value)) < 300
+
+
 async def test_a_wrong_password_is_not_told() -> None:
     with HttpProxy(login=("u", "p")) as one, pytest.raises(SourceError, match="does not accept the user 'u'") as caught:
         await dial(HTTP, connect_timeout=5, proxy=through(one, user="u", password="s3cret"))
     assert "s3cret" not in str(caught.value)
+    with HttpProxy(login=("u", "p")) as one, pytest.raises(SourceError, match="does not accept the user 'u'"):
+        await dial(HTTP, connect_timeout=5, proxy=through(one, user="u"))
 
 
 @pytest.mark.parametrize(
@@ -279,6 +298,22 @@ async def test_cancelled_on_the_way() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_a_wait_that_is_given_up_leaves_no_watch_behind() -> None:
+    """A later connection gets the same descriptor."""
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        task = asyncio.create_task(reach(ours, Proxy("http", "h", 1, tunnel=True), HTTP, HTTP.host))
+        assert (await loop.sock_recv(theirs, 1000)).startswith(b"CONNECT ")
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not loop.remove_reader(ours.fileno())
 
 
 async def test_nobody_there() -> None:

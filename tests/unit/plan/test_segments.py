@@ -92,6 +92,13 @@ def test_a_plan_must_be_the_free_bytes() -> None:
             ledger.plan(wrong)
 
 
+def test_the_next_one_is_that_of_the_plan_where_none_begins_near() -> None:
+    ledger = SegmentMap(100)
+    ledger.plan([(0, 30), (30, 60), (60, 90), (90, 100)], lambda count: count - 1)
+    starts = [segment.start for near in (None, 10, 30, 10) if (segment := ledger.claim(near)) is not None]
+    assert starts == [90, 60, 30, 0]
+
+
 def test_commit_stays_inside_the_segment() -> None:
     ledger = SegmentMap(100)
     segment = ledger.claim()

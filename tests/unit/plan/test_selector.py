@@ -94,6 +94,7 @@ def test_feedback_spares_hosts_that_other_downloads_ask() -> None:
         ("".join(line(host, average=100 if host == "d" else 9, days=3, counter=n)
                  for host, n in zip("abcd", (2, 1, 2, 0), strict=True)), "dbdd"),
         ("".join(line(host, average=100 if host == "d" else 9, days=999, counter=9) for host in "abcd"), "dddd"),
+        ("".join(line(host, average=100 if host == "d" else 9, days=999, counter=8) for host in "abcd"), "dabc"),
     ],
 )  # fmt: skip
 def test_adaptive(known: str, expected: str) -> None:
@@ -105,9 +106,9 @@ def test_speeds_are_learnt_when_the_download_ends() -> None:
     a.join()
     b.join()
     a.leave(1000, 1.0)
+    b.leave()
     a.join()
     a.leave(4000, 2.0)
-    b.leave()
     assert not list(origins)
     a.selector.learn()
     assert list(origins) == [Origin("a", "http", 2000, 0, 2000, int(NOW), 1)]

@@ -8,7 +8,7 @@ from slasshy_rpc.errors import DownloadError, Retry
 from slasshy_rpc.plan.lines import Lines
 from slasshy_rpc.plan.retry import LONGEST, PATIENCE, RetryRules, pause
 from slasshy_rpc.plan.selector import Selector
-from slasshy_rpc.plan.sources import Source, choose, connection_limit
+from slasshy_rpc.plan.sources import Source, choose, connection_limit, vacancies
 from slasshy_rpc.plan.speed import WINDOW, Speed
 
 
@@ -31,6 +31,23 @@ def test_mirrors_on_one_host_share_its_limit() -> None:
     assert connection_limit([a, b, other], 16, 4) == 8
     assert connection_limit([a, b, other], 5, 4) == 5
     assert connection_limit([source("http://a", dead=True)], 5, 4) == 0
+
+
+def test_who_is_not_asked_counts_for_his_host_all_the_same() -> None:
+    a, other, beside = source("http://a", 1), source("http://b", 3), source("http://a", 2)
+    assert choose([a, other], 3, beside=[beside]) is None
+    assert choose([a, other], 4, beside=[beside]) is a
+    assert (vacancies([a, other], 4), vacancies([a, other], 4, beside=[beside])) == (4, 2)
+
+
+def test_the_failure_of_one_that_was_withdrawn_is_not_that_of_its_uri() -> None:
+    lines = Lines(["http://a/x"])
+    old, new = (Source.of("http://a/x", lines, Selector()) for _ in range(2))
+    old.withdrawn = True
+    old.fail(DownloadError("gone"))
+    assert (old.alive, lines.has_failed("http://a/x")) == (False, False)
+    new.fail(DownloadError("gone"))
+    assert lines.has_failed("http://a/x")
 
 
 def error(retry: Retry, after: float | None = None) -> DownloadError:

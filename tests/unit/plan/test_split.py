@@ -27,6 +27,11 @@ def test_no_part_is_longer_than_one_request_may_ask_for(gaps: list[tuple[int, in
     assert capped(gaps, 0) == gaps
 
 
+def test_a_part_that_is_as_long_as_may_be_is_left_whole_and_cuts_fall_on_the_grain() -> None:
+    assert capped([(0, 8 * GRAIN)], 4 * GRAIN) == [(0, 4 * GRAIN), (4 * GRAIN, 8 * GRAIN)]
+    assert capped([(5, 4 * GRAIN)], 2 * GRAIN) == [(5, 2 * GRAIN), (2 * GRAIN, 4 * GRAIN)]
+
+
 @given(gaps, st.integers(1, 64), st.integers(1, 64).map(lambda n: n * MIB))
 def test_a_cut_is_the_same_bytes_in_order(gaps: list[tuple[int, int]], parts: int, least: int) -> None:
     cut = first_cut(gaps, parts, least)

@@ -59,7 +59,7 @@ async def served(inside: Inside, data: bytes) -> socket.socket:
 
 def test_one_small_part_a_turn() -> None:
     async def talk() -> None:
-        inside, data = Inside(most=0), bytes(range(256)) * 256
+        inside, data = Inside(most=0), b"".join(number.to_bytes(4, "big") for number in range(SIP))
         with await served(inside, data) as peer:
             await until(lambda: sum(map(len, inside.parts)) == len(data))
             peer.shutdown(socket.SHUT_WR)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from slasshy_rpc import intake as intake_
 from slasshy_rpc.errors import DownloadError, ErrorCode, UsageError
 from slasshy_rpc.intake import Deferred, Intake
 from slasshy_rpc.options.files import Entry
@@ -224,6 +225,31 @@ async def test_a_deferred_file_that_breaks_off_fails_and_keeps_what_it_gave(capl
     assert len(stage.session.active) == 1
     assert feeder.failed == ErrorCode.UNKNOWN
     assert "It is torn." in caplog.text
+
+
+async def test_a_refused_entry_makes_the_exit_code_whatever_follows() -> None:
+    stage = Stage(options())
+    feeder = deferred(stage, Listed(entry("ftp://127.0.0.1/f"), *numbered(2)))
+    await feeder.run()
+    assert len(stage.session.active) == 2
+    assert feeder.failed == ErrorCode.UNKNOWN
+
+
+async def test_a_file_that_breaks_off_makes_the_exit_code() -> None:
+    feeder = deferred(Stage(options()), Listed(*numbered(1), fault=UsageError("It is torn.", ErrorCode.OPTION)))
+    await feeder.run()
+    assert feeder.failed == ErrorCode.OPTION
+
+
+async def test_a_slot_that_gets_free_is_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake_, "GLANCE", 3600.0)
+    stage = Stage(options(**{"max-concurrent-downloads": "1"}))
+    feeding = asyncio.create_task(deferred(stage, Listed(*numbered(2))).run())
+    (first,) = await active(stage, 1)
+    await turns()
+    await stage.end(first)
+    await until(lambda: [one.gid for one in stage.session.active] == [f"{2:016x}"])
+    feeding.cancel()
 
 
 async def test_a_deferred_entry_gets_its_earlier_path() -> None:
