@@ -56,9 +56,33 @@ async def test_one_that_is_to_be_durable_is_made_so(
 ) -> None:
     synced: list[str] = []
     monkeypatch.setattr(layout, "sync_data", lambda fd, path: synced.append(path))
+    fetcher.folder.mkdir()
     done = await fetcher.fetch(origin.serve("/a.bin", length=LENGTH), file_sync="always")
     assert done.error is None
     assert synced == [str(done.path)]
+
+
+async def test_a_record_that_is_to_be_kept_is_made(fetcher: Fetcher, origin: Origin) -> None:
+    fetcher.folder.mkdir()
+    done = await fetcher.fetch(origin.serve("/a.bin", length=LENGTH), force_save="true")
+    assert done.error is None
+    assert left(fetcher.folder) == ["a.bin", "a.bin.aria2"]
+
+
+async def test_a_stop_before_all_has_come_is_heard(
+    fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PATIENCE", "GAP"):
+        monkeypatch.setattr(atonce, name, 30.0)
+    url = origin.serve("/a.bin", length=LENGTH, behaviour=Behaviour(hold_at=100 * KIB))
+    job = fetcher.job(url)
+    task = asyncio.create_task(job.run())
+    await until(lambda: job.snapshot().completed_length == 100 * KIB)
+    task.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert left(fetcher.folder) == ["a.bin", "a.bin.aria2"]
 
 
 async def test_what_stands_still_goes_on_as_any_other(
@@ -137,7 +161,8 @@ async def test_a_speed_limit_holds(fetcher: Fetcher, origin: Origin) -> None:
 
 @pytest.mark.usefixtures("_never")
 async def test_not_too_much_together(fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(atonce, "MOST_TOGETHER", LENGTH - 1)
+    monkeypatch.setattr(atonce, "MOST_TOGETHER", LENGTH + 9)
+    monkeypatch.setattr(atonce.AtOnce, "_together", 10)
     done = await fetcher.fetch(origin.serve("/a.bin", length=LENGTH))
     assert done.error is None
     assert done.path.read_bytes() == origin.content("/a.bin").whole()

@@ -332,3 +332,20 @@ async def test_no_record_stays_beside_what_cannot_be_opened(fetcher: Fetcher, or
     assert isinstance(done.error, DiskError)
     assert sorted(name for name in os.listdir(fetcher.folder) if name != "live") == ["data", NAME]
     assert target.read_bytes() == b"data"
+
+
+async def test_what_is_there_needs_no_room_again(
+    fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = origin.serve("/room.bin", length=2 * MIB)
+    fetcher.folder.mkdir(exist_ok=True)
+    (fetcher.folder / "room.bin").write_bytes(origin.content("/room.bin").slice(0, MIB))
+    monkeypatch.setattr(layout, "free_space", lambda path: MIB - 1)
+    options = {"continue": "true"}
+    done = await fetcher.fetch(url, **options)
+    assert done.error is not None
+    assert done.error.code == ErrorCode.DISK_FULL
+    monkeypatch.setattr(layout, "free_space", lambda path: MIB)
+    done = await fetcher.fetch(url, **options)
+    assert done.error is None
+    assert origin.content("/room.bin").difference(done.path) is None

@@ -93,6 +93,6 @@ def test_ends() -> None:
     assert ending(complete, 0.25) == "/d/name.iso  100.0 MiB  160.0 MiB/s  0.2s"
     failed = Row(good.gid, Snapshot(), Status.ERROR, None, 3, "Resource not found", "http://h/x")
     assert ending(failed, 1) == "http://h/x  failed (3): Resource not found"
-    assert "\x1b" not in ending(replace(failed, uri="http://h/\x1b[2J"), 1)
+    assert "\x1b" not in ending(replace(failed, uri="http://h/\x1b[2J", message="No\x1b[2J"), 1)
     assert ending(row(), 1) == "name.iso  not complete: 40.0 MiB of 100.0 MiB"
     assert ending(row(length=0), 1) == "name.iso  not complete: nothing can be kept"

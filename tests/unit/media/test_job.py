@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, cast
+
 import pytest
 
-from slasshy_rpc.media.job import proxy_for
+from slasshy_rpc.media import job as module
+from slasshy_rpc.media.job import MediaJob, proxy_for
+from slasshy_rpc.media.plan import FINEST, WHOLE, Unsupported
+from slasshy_rpc.media.pool import Workers
 from slasshy_rpc.options.values import Layer, defaults
+from slasshy_rpc.plan.lines import Lines
+from slasshy_rpc.protocols.base import Request, Workplace
+from slasshy_rpc.protocols.web import Web
 
 SECURE = "https://page.test/x"
 
@@ -29,3 +38,30 @@ def test_the_page_is_asked_through_the_users_proxy(own: dict[str, str], page: st
     nothing = {"http-proxy": "", "https-proxy": "", "all-proxy": "", "no-proxy": ""}
     options = defaults(compat=False).derive({**nothing, **own}, Layer.OWN)
     assert proxy_for(page, options) == proxy
+
+
+class Unknown:
+    """Workers that do not know the page."""
+
+    def __init__(self) -> None:
+        self.asked: list[Mapping[str, Any]] = []
+
+    async def ask(self, question: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        self.asked.append(question["options"])
+        return {"kind": "unsupported", "text": "Unsupported URL"}
+
+
+@pytest.mark.parametrize("checksum", ["", f"md5={'0' * 32}"])
+async def test_an_unknown_page_is_not_stored_where_media_alone_is_wanted(
+    checksum: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nobody knows the digest of what ffmpeg makes."""
+    monkeypatch.setattr(module, "ffmpeg", lambda: "ffmpeg")
+    own = {"media": "only", **({"checksum": checksum} if checksum else {})}
+    workers = Unknown()
+    request = Request((SECURE,), defaults(compat=False).derive(own, Layer.OWN))
+    place = Workplace("0" * 16, lines=Lines([SECURE]))
+    job = MediaJob(request, place, cast(Web, None), cast(Workers, workers), "", lambda formats: None)
+    with pytest.raises(Unsupported):
+        await job.run()
+    assert [asked["format"] for asked in workers.asked] == [WHOLE if checksum else FINEST]

@@ -1,0 +1,70 @@
+"""What becomes of the parts and of what lies at the place of the merged file, whatever ffmpeg does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode
+from slasshy_rpc.media import merge as module
+from slasshy_rpc.media.merge import command, merge
+
+PARTS = ["f.v.mp4", "f.s.m4a"]
+
+
+@pytest.fixture
+def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Two parts with a control file each; ffmpeg writes ``merged``."""
+
+    async def run(arguments: Sequence[str]) -> None:
+        made = os.open(arguments[-1].removeprefix("file:"), os.O_WRONLY)
+        os.write(made, b"merged")
+        os.close(made)
+
+    monkeypatch.setattr(module, "_run", run)
+    monkeypatch.setattr(module, "ffmpeg", lambda: "ffmpeg")
+    for name in PARTS:
+        (tmp_path / name).write_bytes(b"part")
+        (tmp_path / f"{name}.aria2").write_bytes(b"record")
+    return [(str(tmp_path / name), name.rpartition(".")[2]) for name in PARTS]
+
+
+async def test_the_parts_go_with_their_records(tmp_path: Path, parts: list[tuple[str, str]]) -> None:
+    path = tmp_path / "f.mp4"
+    assert await merge(parts, str(path), "mp4", overwrite=False, sync=True) == 6
+    assert (os.listdir(tmp_path), path.read_bytes()) == (["f.mp4"], b"merged")
+
+
+async def test_what_came_to_lie_there_is_not_written_over(tmp_path: Path, parts: list[tuple[str, str]]) -> None:
+    path = tmp_path / "f.mp4"
+    path.write_bytes(b"somebody's")
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(DiskError, match="Something else lies") as caught:
+        await merge(parts, str(path), "mp4", overwrite=False, sync=False)
+    assert caught.value.code == ErrorCode.FILE_EXISTS
+    assert (sorted(os.listdir(tmp_path)), path.read_bytes()) == (before, b"somebody's")
+    assert await merge(parts, str(path), "mp4", overwrite=True, sync=False) == 6
+    assert path.read_bytes() == b"merged"
+
+
+async def test_a_failure_leaves_the_parts(
+    tmp_path: Path, parts: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(arguments: Sequence[str]) -> None:
+        raise DownloadError("ffmpeg could not")
+
+    monkeypatch.setattr(module, "_run", fail)
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(DownloadError, match="could not"):
+        await merge(parts, str(tmp_path / "f.mp4"), "mp4", overwrite=False, sync=False)
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_ffmpeg_reads_these_files_alone_and_as_what_they_were_said_to_be() -> None:
+    arguments = command("ffmpeg", [("/a", "mp4"), ("/b", "webm")], "/c", "mkv")
+    for path, kind in (("/a", "mov"), ("/b", "matroska")):
+        at = arguments.index(f"file:{path}")
+        assert arguments[at - 5 : at] == ["-protocol_whitelist", "file", "-f", kind, "-i"]
