@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import errno
+import hashlib
 import os
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from slasshy_rpc.disk import layout
 from slasshy_rpc.errors import ErrorCode
 from slasshy_rpc.net import http1
 from slasshy_rpc.protocols import atonce
+from slasshy_rpc.protocols.base import Workplace
 from slasshy_rpc.protocols.localfile import LocalFile
 from tests.support.behaviour import Behaviour, first
 from tests.support.fake_protocol import until
@@ -153,10 +156,22 @@ async def test_a_digest(fetcher: Fetcher, origin: Origin, right: bool) -> None:
     assert len(origin.requests()) == 1
 
 
+@pytest.mark.parametrize("right", [True, False])
+async def test_a_digest_that_the_server_tells(fetcher: Fetcher, origin: Origin, right: bool) -> None:
+    fetcher.folder.mkdir()
+    told = base64.b64encode(hashlib.sha256(b"hello" if right else b"other").digest()).decode()
+    headers = Behaviour(headers=(("Digest", f"SHA-256={told}"),))
+    done = await fetcher.fetch(origin.serve("/a.bin", data=b"hello", behaviour=headers))
+    assert (done.error.code if done.error else 0) == (0 if right else ErrorCode.CHECKSUM)
+
+
 @pytest.mark.usefixtures("_never")
 async def test_a_speed_limit_holds(fetcher: Fetcher, origin: Origin) -> None:
-    done = await fetcher.fetch(origin.serve("/a.bin", length=LENGTH), max_download_limit="10000000")
+    url = origin.serve("/a.bin", length=LENGTH)
+    done = await fetcher.fetch(url, max_download_limit="10000000")
     assert done.error is None
+    everybodys = Workplace("0" * 16, pace=_engine.Pace(10_000_000))
+    await fetcher._job(everybodys, [url], {}).run()
 
 
 @pytest.mark.usefixtures("_never")

@@ -349,3 +349,13 @@ async def test_what_is_there_needs_no_room_again(
     done = await fetcher.fetch(url, **options)
     assert done.error is None
     assert origin.content("/room.bin").difference(done.path) is None
+
+
+async def test_what_another_program_left_outlives_a_file_that_changes(fetcher: Fetcher, origin: Origin) -> None:
+    url = origin.serve(f"/{NAME}", length=LENGTH, behaviour=after(1, Behaviour(version=1)))
+    begun = origin.content(f"/{NAME}").slice(0, MIB)
+    path = leave(fetcher, begun)
+    options = {"continue": "true"}
+    done = await fetcher.fetch(url, split="4", min_split_size="1048576", **options)
+    assert done.error is not None
+    assert path.read_bytes()[:MIB] == begun

@@ -31,6 +31,11 @@ def test_what_goes_along() -> None:
     assert (part.url, part.size, part.chunk) == ("https://cdn.test/v?sig=1", 10, 10 << 20)
 
 
+def test_a_header_that_begins_as_one_of_ours_goes_along() -> None:
+    (part,) = understood(answer({**PART, "headers": {"Upgrade-Insecure-Requests": "1", "Upgrade": "h2c"}})).parts
+    assert part.headers == ("Upgrade-Insecure-Requests: 1", "Cookie: a=b; c=d")
+
+
 def test_no_page_makes_requests_small_without_end() -> None:
     assert understood(answer({**PART, "chunk": 1})).parts[0].chunk == LEAST_CHUNK
     assert understood(answer({**PART, "chunk": -1})).parts[0].chunk == 0
