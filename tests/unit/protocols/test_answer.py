@@ -71,6 +71,12 @@ def test_parts_that_are_others(content_range: str, length: int, start: int, end:
     assert caught.value.code == ErrorCode.CANNOT_RESUME
 
 
+def test_a_zone_is_kept_for_the_next_request() -> None:
+    url, told = "http://[fe80::1%25lo]/f", head(200, Content_Length=1)
+    found = answer.arrival(cast(Channel, Silent()), told, parse(url), (0, None), "GET", Hearsay(), Reading())
+    assert found.facts.url == url
+
+
 def test_all_of_it_is_no_part() -> None:
     with pytest.raises(RangeRefused) as caught:
         arrived(head(200, Content_Length=100), 1)
