@@ -3,8 +3,9 @@
 # Never: threads, files, or the reading itself (channel.pxd), which the engine does while a Channel is lent to it.
 
 cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.errno cimport EAGAIN, errno
 from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -304,18 +305,30 @@ cdef class Channel:
             raise self._fail(n)
         return data[:n]
 
+    def recv_into(self, buffer):
+        """Bytes that were put at the beginning of ``buffer``; 0 at the end of the stream, -1 means wait for ``wants``.
+        """
+        cdef Py_buffer view
+        cdef ssize_t n
+        self._own()
+        PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        if view.len == 0:
+            PyBuffer_Release(&view)
+            raise ValueError("no room to receive into")
+        n = channel_recv(&self.c, view.buf, view.len)
+        PyBuffer_Release(&view)
+        if n < IO_AGAIN:
+            raise self._fail(n)
+        return n
+
     def stale(self):
         """True if an idle channel cannot be used again: closed by the peer, or bytes came that nobody asked for."""
         cdef uint8_t byte
         if self._lent or self.c.fd < 0 or self.c.surplus or self.c.pending != NULL:
             return True
         if self.c.ssl == NULL:
-            return c_recv(self.c.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 or self._refused()
+            return c_recv(self.c.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 or errno != EAGAIN
         # Session tickets may be waiting, which only a read takes in.
-        return channel_recv(&self.c, &byte, 1) != IO_AGAIN
-
-    cdef bint _refused(self) noexcept:
-        cdef uint8_t byte
         return channel_recv(&self.c, &byte, 1) != IO_AGAIN
 
     def begin_body(self, int framing, int64_t length, prefix=b""):

@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True, auto_pickle=False, autotestdict=False
-# Owns: the Python-visible face of the engine: Engine, Transfer, Pace, LiveMap; Channel comes from _channel.
+# Owns: the Python-visible face of the engine: Engine, Transfer, Put, Pace, LiveMap; Channel comes from _channel.
 # Never: the loops themselves, which run without the GIL in the .pxd files beside this one.
 #
 # Ownership: a Channel belongs to Python until ``Engine.receive`` lends it, and again after its Transfer has come out
@@ -44,7 +44,7 @@ from transfer cimport (
     transfer_t,
 )
 from slasshy_rpc._channel cimport Channel as LentChannel
-from whole cimport sl_whole
+from whole cimport put_t, puts_done, puts_free, puts_open, puts_stop, puts_submit, puts_t
 from worker cimport outbox_t, worker_free, worker_main, worker_prod, worker_submit, worker_t
 from writer cimport BLOCK_SIZE, live_ceiling, live_floor, live_mark, live_t
 
@@ -87,11 +87,11 @@ __all__ = [
     "Engine",
     "LiveMap",
     "Pace",
+    "Put",
     "TlsContext",
     "TlsError",
     "Transfer",
     "load_tls",
-    "put_whole",
     "tls_library",
 ]
 
@@ -247,13 +247,28 @@ cdef class Transfer:
 
 
 @cython.final
+cdef class Put:
+    """The engine's work order for one small file, made by ``Engine.put``."""
+
+    cdef put_t c
+    cdef bytes path             # what ``c`` points into
+    cdef bytes record
+    cdef Py_buffer body
+    cdef readonly object done   # None until it has come out of ``drain``; then whether the file is there
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.body)
+
+
+@cython.final
 cdef class Engine:
     """The worker threads that move bytes. ``wakeup_fd`` is readable when ``drain`` has something."""
 
     cdef outbox_t outbox
+    cdef puts_t puts
     cdef budget_t budget
     cdef list workers           # of addresses of worker_t
-    cdef dict running           # address of transfer_t -> Transfer
+    cdef dict running           # address of transfer_t or put_t -> Transfer or Put
     cdef dict placed            # device -> index of its worker, for devices that are slow
     cdef int first
     cdef bint closed
@@ -266,6 +281,8 @@ cdef class Engine:
         memset(&self.budget, 0, sizeof(budget_t))
         pthread_mutex_init(&self.outbox.lock, NULL)
         self.outbox.ends[0] = self.outbox.ends[1] = -1
+        memset(&self.puts, 0, sizeof(puts_t))
+        puts_open(&self.puts, &self.outbox)
         self.closed = True
         self.workers = []
         self.running = {}
@@ -317,6 +334,7 @@ cdef class Engine:
 
     def __dealloc__(self):
         pthread_mutex_destroy(&self.outbox.lock)
+        puts_free(&self.puts)
 
     @property
     def wakeup_fd(self):
@@ -376,15 +394,38 @@ cdef class Engine:
         worker_submit(t.worker, &t.c)
         return t
 
+    def put(self, bytes path not None, bytes record not None, body, modified=None):
+        """Make the file ``path`` of ``body``, dated ``modified`` (whole seconds since the epoch), in one go.
+
+        ``body`` must not change until the Put has come out of ``drain``. It is not done, and nothing else is, if
+        anything lies there or at ``record``, or if the system refuses a step.
+        """
+        cdef Put p = Put.__new__(Put)
+        if self.closed or self.process != c_getpid():
+            raise RuntimeError("the engine is closed")
+        PyObject_GetBuffer(body, &p.body, PyBUF_SIMPLE)
+        p.path, p.record = path, record
+        p.c.path, p.c.record = path, record
+        p.c.data = <const char *>p.body.buf
+        p.c.size = p.body.len
+        p.c.dated = modified is not None
+        p.c.modified = modified or 0
+        if not puts_submit(&self.puts, &p.c):
+            raise OSError(EAGAIN, "no engine thread can be started")
+        self.running[<uintptr_t>&p.c] = p
+        return p
+
     cdef int _place(self, device) except -1:
         if device in self.placed:
             return self.placed[device]
         return len(self.running) % self.first
 
     def drain(self):
-        """The transfers that have ended since the last call, with their channels given back."""
+        """What has ended since the last call: Transfers, with their channels given back, and Puts."""
         cdef transfer_t *done
+        cdef put_t *put
         cdef Transfer t
+        cdef Put p
         if self.process != c_getpid():
             return []       # a forked child must not take the wake-up, nor wait for a lock whose holder it has not got
         sl_wake_clear(self.outbox.ends[0])
@@ -408,10 +449,17 @@ cdef class Engine:
                 except (OSError, MemoryError):
                     continue        # it stays where it is; the next slow one asks again
                 self.placed[t.device] = len(self.workers) - 1
+        put = puts_done(&self.puts)
+        while put != NULL:
+            p = self.running.pop(<uintptr_t>put)
+            put = put.next
+            p.done = p.c.failed == 0
+            PyBuffer_Release(&p.body)
+            ended.append(p)
         return ended
 
     def close(self):
-        """Cancel every transfer, flush what they hold, end the threads; returns the transfers that this ended.
+        """Cancel every transfer, flush what they hold, end the threads; returns what this ended. Puts are done yet.
 
         In a forked child, which has none of the threads, nothing ends: it only lets go of the descriptors.
         """
@@ -430,6 +478,8 @@ cdef class Engine:
                 worker = <worker_t *><uintptr_t>address
                 with nogil:
                     pthread_join(worker.thread, NULL)
+            with nogil:
+                puts_stop(&self.puts)
         # Until the Transfers have been drained, cancel and shrink may still reach for the workers.
         ended = self.drain() if here else []
         for address in self.workers:
@@ -438,23 +488,6 @@ cdef class Engine:
         sl_wake_close(self.outbox.ends)
         self.outbox.ends[0] = self.outbox.ends[1] = -1
         return ended
-
-
-def put_whole(bytes path, bytes record, bytes body, modified=None):
-    """Make the file ``path`` of ``body``, dated ``modified`` (whole seconds since the epoch), in one go.
-
-    False, and nothing done, if anything lies there or at ``record``, or if the system refuses a step.
-    """
-    cdef const char *where = path
-    cdef const char *beside = record
-    cdef const char *data = body
-    cdef Py_ssize_t size = len(body)
-    cdef bint dated = modified is not None
-    cdef int64_t when = modified if dated else 0
-    cdef int failed
-    with nogil:
-        failed = sl_whole(where, beside, data, size, dated, when)
-    return failed == 0
 
 
 _open_engines = weakref.WeakSet()

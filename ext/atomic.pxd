@@ -27,6 +27,8 @@ cdef extern from *:
         pass
     ctypedef struct pthread_mutex_t:
         pass
+    ctypedef struct pthread_cond_t:
+        pass
     int64_t at_load(int64_t *at) noexcept nogil
     void at_store(int64_t *at, int64_t value) noexcept nogil
     int64_t at_add(int64_t *at, int64_t value) noexcept nogil
@@ -37,6 +39,11 @@ cdef extern from *:
     int pthread_mutex_destroy(pthread_mutex_t *lock) noexcept nogil
     int pthread_mutex_lock(pthread_mutex_t *lock) noexcept nogil
     int pthread_mutex_unlock(pthread_mutex_t *lock) noexcept nogil
+    int pthread_cond_init(pthread_cond_t *cond, void *attributes) noexcept nogil
+    int pthread_cond_destroy(pthread_cond_t *cond) noexcept nogil
+    int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock) noexcept nogil
+    int pthread_cond_signal(pthread_cond_t *cond) noexcept nogil
+    int pthread_cond_broadcast(pthread_cond_t *cond) noexcept nogil
     int pthread_create(
         pthread_t *thread, void *attributes, void *(*start)(void *) noexcept nogil, void *argument
     ) noexcept nogil

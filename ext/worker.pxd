@@ -66,6 +66,11 @@ cdef struct worker_t:
     int64_t stopping
     outbox_t *outbox
 
+cdef inline void outbox_tell(outbox_t *self) noexcept nogil:
+    """Any thread: something is there for ``Engine.drain``."""
+    if at_swap(&self.told, 1) == 0:
+        sl_wake_send(self.ends[1])
+
 cdef inline void outbox_put(outbox_t *self, transfer_t *done) noexcept nogil:
     done.next = NULL
     pthread_mutex_lock(&self.lock)
@@ -75,8 +80,7 @@ cdef inline void outbox_put(outbox_t *self, transfer_t *done) noexcept nogil:
         self.last.next = done
     self.last = done
     pthread_mutex_unlock(&self.lock)
-    if at_swap(&self.told, 1) == 0:
-        sl_wake_send(self.ends[1])
+    outbox_tell(self)
 
 cdef inline void worker_prod(worker_t *self) noexcept nogil:
     """Any thread: look at the inbox and at the cancelled ones soon."""

@@ -18,4 +18,3 @@ cdef class Channel:
     cdef int _own(self) except -1
     cdef object _fail(self, ssize_t code)
     cdef object _no_tls(self, reason)
-    cdef bint _refused(self) noexcept

@@ -58,6 +58,11 @@ class Channel:
         """Bytes accepted; -1: wait for ``wants`` and call again. Raises TlsError, OSError."""
     def recv(self, size: int) -> bytes | None:
         """Bytes, b'' at the end of the stream; None: wait for ``wants``. Raises TlsError, OSError."""
+    def recv_into(self, buffer: Buffer) -> int:
+        """Bytes that were put at the beginning of ``buffer``; 0 at the end of the stream, -1: wait for ``wants``.
+
+        Raises TlsError, OSError.
+        """
     def stale(self) -> bool:
         """True if an idle channel was closed by the peer or holds bytes nobody asked for."""
     def begin_body(self, framing: int, length: int, prefix: Buffer = b"") -> None:

@@ -37,11 +37,11 @@ __all__ = [
     "Engine",
     "LiveMap",
     "Pace",
+    "Put",
     "TlsContext",
     "TlsError",
     "Transfer",
     "load_tls",
-    "put_whole",
     "tls_library",
 ]
 
@@ -96,6 +96,12 @@ class Transfer:
     def cancel(self) -> None: ...
 
 @final
+class Put:
+    """One small file. ``done`` is None until it has come out of ``drain``; then whether the file is there."""
+    @property
+    def done(self) -> bool | None: ...
+
+@final
 class Engine:
     """The worker threads. ``wakeup_fd`` is readable when ``drain`` has something."""
     def __init__(self, threads: int = 1, buffer_size: int = 4 << 20, buffer_budget: int = 64 << 20) -> None: ...
@@ -118,12 +124,12 @@ class Engine:
         Bytes from ``solid_from`` to ``offset`` are on disk already (for marking the live map).
         The channel is lent until the Transfer comes out of ``drain``.
         """
-    def drain(self) -> list[Transfer]: ...
-    def close(self) -> list[Transfer]:
-        """Cancel and flush everything, end the threads; the Transfers that this ended."""
+    def put(self, path: bytes, record: bytes, body: Buffer, modified: int | None = None) -> Put:
+        """Make the file ``path`` of ``body``, dated ``modified`` (whole seconds since the epoch), in one go.
 
-def put_whole(path: bytes, record: bytes, body: bytes, modified: int | None = None) -> bool:
-    """Make the file ``path`` of ``body``, dated ``modified`` (whole seconds since the epoch), without the GIL.
-
-    False, and nothing done, if anything lies there or at ``record``, or if the system refuses a step.
-    """
+        ``body`` must not change until the Put has come out of ``drain``. It is not done, and nothing else is, if
+        anything lies there or at ``record``, or if the system refuses a step.
+        """
+    def drain(self) -> list[Transfer | Put]: ...
+    def close(self) -> list[Transfer | Put]:
+        """Cancel and flush everything, end the threads; what this ended. Files that are waited for are made first."""

@@ -228,7 +228,8 @@ class App:
                     asyncio.get_running_loop().call_later(seconds, self._stop.set)
                 if self._start.rpc:
                     gc.collect()
-                    gc.freeze()  # what start-up made lives as long as the process
+                gc.freeze()  # what start-up made lives as long as the process
+                if self._start.rpc:
                     await self._stop.wait()
                 else:
                     await self._first(self._all_done(api, feeding), self._stop.wait())

@@ -214,7 +214,7 @@ def cut(fd: int, length: int, path: str = "the file") -> None:
         raise disk_error(error, "shorten", path) from error
 
 
-def write(fd: int, body: bytes, path: str = "the file") -> None:
+def write(fd: int, body: bytes | memoryview, path: str = "the file") -> None:
     """Put all of ``body`` at the beginning. Raises DiskError 9 or 17."""
     done = 0
     try:

@@ -1,4 +1,4 @@
-"""The engine's finished transfers as futures of the event loop.
+"""The engine's finished transfers, and small files, as futures of the event loop.
 
 Owns: the engine's wake-up descriptor on the loop. Never: looks at bytes, or decides what a transfer's end means.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from slasshy_rpc._engine import Channel, Engine, LiveMap, Pace, Transfer
+from slasshy_rpc._engine import Channel, Engine, LiveMap, Pace, Put, Transfer
 
 
 class Receiver:
@@ -17,6 +17,7 @@ class Receiver:
         self._engine = engine
         self._loop = asyncio.get_running_loop()
         self._pending: dict[Transfer, asyncio.Future[Transfer]] = {}
+        self._puts: dict[Put, asyncio.Future[bool]] = {}
         self._closed = False
         self._fd = engine.wakeup_fd
         self._loop.add_reader(self._fd, self._drain)
@@ -89,6 +90,15 @@ class Receiver:
                     continue  # asked again to go: the engine is writing to a file that must not be closed yet
             raise
 
+    def put(self, path: bytes, record: bytes, body: bytes | memoryview, modified: int | None) -> asyncio.Future[bool]:
+        """See ``Engine.put``; the future tells whether it is done. To cancel that does not stop it."""
+        future: asyncio.Future[bool] = self._loop.create_future()
+        try:
+            self._puts[self._engine.put(path, record, body, modified)] = future
+        except OSError:  # no thread is to be had: not done
+            future.set_result(False)
+        return future
+
     def close(self) -> None:
         """Cancel what runs, flush it, end the engine's threads; all futures are done afterwards.
 
@@ -104,8 +114,13 @@ class Receiver:
     def _drain(self) -> None:
         self._finish(self._engine.drain())
 
-    def _finish(self, ended: list[Transfer]) -> None:
-        for transfer in ended:
-            future = self._pending.pop(transfer)
+    def _finish(self, ended: list[Transfer | Put]) -> None:
+        for one in ended:
+            if isinstance(one, Put):
+                put = self._puts.pop(one)
+                if not put.done():
+                    put.set_result(bool(one.done))
+                continue
+            future = self._pending.pop(one)
             if not future.done():
-                future.set_result(transfer)
+                future.set_result(one)

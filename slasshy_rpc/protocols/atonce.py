@@ -6,6 +6,7 @@ Owns: how much is taken, and for how long. Never: the file. What is left after t
 from __future__ import annotations
 
 import asyncio
+import typing
 
 from slasshy_rpc._engine import LENGTH, TlsError
 from slasshy_rpc.net.ready import ready
@@ -17,8 +18,8 @@ MOST_TOGETHER = 32 << 20
 #: Seconds that one has to come, and that there may be between two parts of it.
 PATIENCE = 1.0
 GAP = 0.1
-#: Bytes asked of a socket at a time.
-_READ = 256 << 10
+#: What is kept of the room that bodies have had, for the next ones (bytes).
+MOST_SPARE = 4 << 20
 
 
 class AtOnce:
@@ -28,10 +29,13 @@ class AtOnce:
     """
 
     _together = 0
+    _spare: typing.ClassVar[list[bytearray]] = []
+    _spared = 0
 
     def __init__(self) -> None:
         self.received = self._held = 0
         self.running = self.stopped = False
+        self._room = bytearray()
 
     @classmethod
     def fits(cls, arrival: Arrival) -> bool:
@@ -40,47 +44,60 @@ class AtOnce:
         whole = arrival.start == 0 and arrival.end == length
         return whole and 0 < length <= min(MOST, MOST_TOGETHER - cls._together)
 
-    async def take(self, arrival: Arrival, timeout: float) -> bytes:
+    async def take(self, arrival: Arrival, timeout: float) -> memoryview:
         """The body of ``arrival``, which fits; or its beginning, if the rest is not there in time.
 
         A connection that breaks, or that ``timeout`` seconds are too long for, ends it early; whoever reads on will see
-        why. ``let_go`` comes after it.
+        why. ``let_go`` comes after it, and nobody looks at the bytes any more then.
         """
         self._held = length = arrival.facts.length or 0
         AtOnce._together += length
+        self._room = self._roomy(length)
         self.running = True
         try:
-            return await self._read(arrival, length, min(timeout, PATIENCE))
+            return await self._read(arrival, memoryview(self._room)[:length], min(timeout, PATIENCE))
         finally:
             self.running = False
 
     def let_go(self) -> None:
         """What was taken is in the file, or of no use: make room for others."""
         AtOnce._together -= self._held
+        if 0 < len(self._room) <= MOST_SPARE - AtOnce._spared:
+            AtOnce._spared += len(self._room)
+            self._spare.append(self._room)
+        self._room = bytearray()
         self.received = self._held = 0
 
-    async def _read(self, arrival: Arrival, left: int, patience: float) -> bytes:
-        channel, chunks = arrival.channel, []
+    @classmethod
+    def _roomy(cls, length: int) -> bytearray:
+        """Room for ``length`` bytes; what is used again is in the processor's caches, and costs no page fault."""
+        for at, room in enumerate(cls._spare):
+            if len(room) >= length:
+                cls._spared -= len(room)
+                return cls._spare.pop(at)
+        return bytearray(1 << (length - 1).bit_length())
+
+    async def _read(self, arrival: Arrival, room: memoryview, patience: float) -> memoryview:
+        channel, at, length = arrival.channel, 0, len(room)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
         arrival.fresh = False
         try:
-            while left:
-                data = channel.recv(min(left, _READ))
-                if data is None:
+            while at < length:
+                taken = channel.recv_into(room[at:] if at else room)
+                if taken < 0:
                     await ready(channel, min(GAP, deadline - loop.time()))
                     continue
-                if not data:
+                if not taken:
                     break
-                left -= len(data)
-                self.received += len(data)
-                chunks.append(data)
+                at += taken
+                self.received = at
         except (OSError, TlsError):  # TimeoutError is one
             pass
         except asyncio.CancelledError:
             self.stopped = True
         try:
-            channel.begin_body(LENGTH, left)
+            channel.begin_body(LENGTH, length - at)
         except RuntimeError:  # more came than the body has: nobody may use it again, or wait for the rest
             arrival.reusable = False
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return room[:at]

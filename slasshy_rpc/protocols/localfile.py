@@ -106,16 +106,9 @@ class LocalFile:
         return self
 
     @classmethod
-    def put(
-        cls, path: str, body: bytes, rules: FileRules, take: existing.Take, modified: float | None
-    ) -> LocalFile | None:
-        """All of a small file where nothing lies, in one go; None, and nothing done, where it is not that simple."""
-        if rules.sync == "always" or rules.keep_control or rules.check_only or not take(path):
-            return None
-        dated = int(modified) if rules.remote_time and modified is not None else None
-        if not _engine.put_whole(os.fsencode(path), os.fsencode(layout.control_path(path)), body, dated):
-            return None
-        return cls(path, rules, len(body), rules.piece_length, existing.Action.FRESH, finished=True)
+    def put(cls, path: str, length: int, rules: FileRules) -> LocalFile:
+        """What the engine has put at ``path``: all of it, and nothing is left to be done."""
+        return cls(path, rules, length, rules.piece_length, existing.Action.FRESH, finished=True)
 
     def _open(self, found: existing.Existing, cancelled: Callable[[], bool]) -> None:
         resume = found.action is existing.Action.RESUME_CONTROL
@@ -242,7 +235,7 @@ class LocalFile:
             return not self.done  # less than a block
         return self.action in (existing.Action.FRESH, existing.Action.TRUNCATE)
 
-    def write(self, body: bytes) -> None:
+    def write(self, body: memoryview) -> None:
         """Put the beginning of the file there, or all of it. Raises DiskError; what had fitted gives its room back.
 
         A record that nothing of it counts needs some, and without that the file would look complete.

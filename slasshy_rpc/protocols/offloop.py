@@ -31,6 +31,18 @@ async def finished(task: asyncio.Future[Any], cancel: Callable[[], None]) -> Non
         raise
 
 
+async def outdone(task: asyncio.Future[_T], cancel: Callable[[], None], ended: Callable[[_T], bool]) -> _T:
+    """``finished``, for what may be the last step: told to go a moment too late, when all has ``ended``, we stay."""
+    try:
+        await finished(task, cancel)
+    except asyncio.CancelledError:
+        if task.cancelled() or task.exception() is not None or not ended(task.result()):
+            raise
+        if (current := asyncio.current_task()) is not None:
+            current.uncancel()
+    return task.result()
+
+
 async def outlast(task: asyncio.Future[Any]) -> None:
     """Wait for the end of ``task`` however often we are told to go: it writes to a file that is closed after it."""
     told: asyncio.CancelledError | None = None

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import email.utils
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
@@ -30,7 +31,7 @@ from slasshy_rpc.protocols.destination import Destination
 from slasshy_rpc.protocols.inspection import NO_URI, Inspection
 from slasshy_rpc.protocols.integrity import Integrity
 from slasshy_rpc.protocols.localfile import FileRules, LocalFile, foresee, whole_since
-from slasshy_rpc.protocols.offloop import finished, outlast, threaded
+from slasshy_rpc.protocols.offloop import finished, outdone, outlast, threaded
 from slasshy_rpc.protocols.opener import (
     Arrival,
     Facts,
@@ -326,11 +327,11 @@ class SegmentedJob:
                 return await self._inspection.first(start, min(start + part, end) if end else None, self._inquiry)
         return await self._inspection.first(0, most or None, self._inquiry)
 
-    async def _take(self, arrival: Arrival, source: Source) -> bytes:
+    async def _take(self, arrival: Arrival, source: Source) -> memoryview:
         """A body that is small and not to be slowed down, or its beginning."""
         slowed = self._pace.rate or (self.place.pace is not None and self.place.pace.rate)
         if slowed or self._plan.file.check_only or not AtOnce.fits(arrival):
-            return b""
+            return memoryview(b"")
         source.join()
         self._crew.ledger = SegmentMap(arrival.facts.length or 0)
         began = clock.monotonic()
@@ -339,21 +340,17 @@ class SegmentedJob:
         finally:
             source.leave(self._at_once.received, clock.monotonic() - began)
 
-    async def _prepare(self, facts: Facts, body: bytes) -> LocalFile:
+    async def _prepare(self, facts: Facts, body: memoryview) -> LocalFile:
         """Take the path, open the file there and write ``body``, what has come of it; all of it may end it.
 
         A Job that is cancelled meanwhile has it to suspend.
         """
         place, path = self.place, self._path
+        checked = bool(self._plan.checksum or facts.digest)
+        all_there = len(body) == facts.length
+        whole = all_there and not checked
 
         def prepare() -> LocalFile:
-            checked = bool(self._plan.checksum or facts.digest)
-            whole = len(body) == facts.length and not checked
-            if whole and not self._begun:
-                file = LocalFile.put(path, body, self._plan.file, self._claim, _stamp(facts.last_modified))
-                if file is not None:
-                    self._file = file
-                    return file
             file = self._file = LocalFile.prepare(
                 path,
                 facts.length,
@@ -364,7 +361,7 @@ class SegmentedJob:
                 validators=(facts.etag, facts.last_modified),
                 gid=place.gid,
                 cancelled=lambda: self._cancelled,
-                at_once=len(body) == facts.length,
+                at_once=all_there,
             )
             if file.blank and body:
                 file.write(body)
@@ -374,11 +371,24 @@ class SegmentedJob:
 
         self._opening = not self._begun and bool(facts.length)  # aria2 shows a map of zeros by now
         try:
-            file = await self._outdo(prepare)
+            file = await self._put(path, body, facts) if whole and not self._begun else None
+            if file is None:
+                file = await outdone(threaded(prepare), self._cancel, lambda file: file.finished)
         finally:
             self._opening = False
+        self._file = file
         self._path = self._begun = file.path
         return file
+
+    async def _put(self, path: str, body: memoryview, facts: Facts) -> LocalFile | None:
+        """All of a small file where nothing lies, by the engine; None, and nothing done, if that is not so simple."""
+        rules = self._plan.file
+        if rules.sync == "always" or rules.keep_control or rules.check_only or not self._claim(path):
+            return None
+        modified = _stamp(facts.last_modified) if rules.remote_time else None
+        when = None if modified is None else int(modified)
+        put = self._receiver.put(os.fsencode(path), os.fsencode(layout.control_path(path)), body, when)
+        return LocalFile.put(path, len(body), rules) if await outdone(put, self._cancel, bool) else None
 
     async def _fetch(
         self, ledger: SegmentMap, file: LocalFile, first: Arrival | None, facts: Facts, source: Source
@@ -416,7 +426,8 @@ class SegmentedJob:
         return await self._integrity.holds(file.fd, wanted)
 
     async def _finish(self, file: LocalFile, facts: Facts, length: int) -> None:
-        await self._outdo(file.finish, length, _stamp(facts.last_modified))
+        task = threaded(file.finish, length, _stamp(facts.last_modified))
+        await outdone(task, self._cancel, lambda _: file.finished)
         self._crew.ledger = SegmentMap(length, [(0, length)])
 
     def _starts(self, error: DownloadError) -> int:
@@ -459,18 +470,6 @@ class SegmentedJob:
         """--conditional-get: the time of the file that ``url`` would be written to; None where that is begun anew."""
         path = self._path or self._destination.named(url)
         return await self._off_loop(whole_since, path) if path and not self._begun else None
-
-    async def _outdo(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Run a blocking step that may finish the file; told to stop a moment too late, we have not been."""
-        task = threaded(step, *args, **kwargs)
-        try:
-            await finished(task, self._cancel)
-        except asyncio.CancelledError:
-            if self._file is None or not self._file.finished:
-                raise
-            if (current := asyncio.current_task()) is not None:
-                current.uncancel()
-        return task.result()
 
     async def _off_loop(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a blocking step in a thread, to its end even when the Job is cancelled meanwhile."""

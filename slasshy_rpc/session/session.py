@@ -433,7 +433,7 @@ class Session:
         intent = run.intent
         download.settle()
         download.run = None
-        if place(run.request.options) != place(download.options):
+        if run.request is not download.request and place(run.request.options) != place(download.options):
             self.claims.release(download.gid)  # dir or out was changed: the file that was begun stays where it is
         del self._active[download.gid]
         if task.cancelled():
@@ -469,7 +469,8 @@ class Session:
         """Done; what it begot goes to the front of the queue, in order."""
         status = Status.PAUSED if download.options.flag("pause-metadata") else Status.WAITING
         children = [self._child(download, request, status) for request in outcome.followers]
-        download.family = replace(download.family, followed_by=tuple(child.gid for child in children))
+        if children:
+            download.family = replace(download.family, followed_by=tuple(child.gid for child in children))
         for child in reversed(children):
             self._enqueue(child, 0)
         self._finish(download, Status.COMPLETE, Event.COMPLETE, Ending())
@@ -488,7 +489,7 @@ class Session:
         download.lines = None
         download.status = status
         download.ending = ending
-        if download.last is not None:
+        if download.last is not None and (download.last.download_speed or download.last.upload_speed):
             download.last = replace(download.last, download_speed=0, upload_speed=0)
         self.store.ended(download)
         room = self.options.integer("max-download-result")

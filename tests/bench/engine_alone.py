@@ -48,6 +48,7 @@ def main(port: int, path: str, length: int, connections: int, out: str) -> None:
         if not select.select([engine.wakeup_fd], [], [], 30)[0]:
             raise SystemExit("the engine said nothing for 30 s")
         for transfer in engine.drain():
+            assert isinstance(transfer, _engine.Transfer)
             if transfer.reason != _engine.COMPLETE:
                 raise SystemExit(f"a transfer ended with reason {transfer.reason}: {transfer.message}")
             left -= 1

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from slasshy_rpc import _engine
-from slasshy_rpc._engine import Channel, Engine, LiveMap, Pace, Transfer
+from slasshy_rpc._engine import Channel, Engine, LiveMap, Pace, Put, Transfer
 
 SENTINEL = 0xA5
 PATIENCE = 30.0  # seconds after which a wait is a failure
@@ -109,6 +109,11 @@ class Target:
         self.close()
 
 
+def transfers_of(ended: Iterable[Transfer | Put]) -> list[Transfer]:
+    """Those of them that are no small files."""
+    return [one for one in ended if isinstance(one, Transfer)]
+
+
 class Rig:
     """An engine and what came out of it."""
 
@@ -145,12 +150,12 @@ class Rig:
             left = deadline - time.monotonic()
             assert left > 0, f"{len(missing)} transfers did not end within {seconds} s"
             select.select([self.engine.wakeup_fd], [], [], left)
-            ended = self.engine.drain()
+            ended = transfers_of(self.engine.drain())
             self.ended += ended
             missing.difference_update(ended)
 
     def close(self) -> None:
-        self.ended += self.engine.close()
+        self.ended += transfers_of(self.engine.close())
 
     def __enter__(self) -> Rig:
         return self

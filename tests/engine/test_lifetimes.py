@@ -43,6 +43,7 @@ def test_a_lent_channel_is_not_yours(tmp_path: Path) -> None:
             channel.handshake,
             lambda: channel.send(b"x"),
             lambda: channel.recv(1),
+            lambda: channel.recv_into(bytearray(1)),
             lambda: channel.begin_body(LENGTH, 5),
             lambda: rig.engine.receive(channel, target.fd, 0, 10),
         ):
@@ -152,6 +153,28 @@ def test_announcing_a_body() -> None:
         channel.send("text")  # type: ignore[arg-type]  # on purpose
     channel.close()
     peer.close()
+
+
+def test_receiving_into_a_buffer() -> None:
+    channel, peer = pair()
+    channel.begin_body(LENGTH, 10, b"abc")
+    room = bytearray(b"........")
+    assert channel.recv_into(memoryview(room)[1:3]) == 2
+    assert channel.recv_into(room) == 1
+    assert bytes(room) == b"cab....."
+    assert channel.recv_into(room) == -1
+    for nothing in (b"", bytearray()):
+        with pytest.raises((ValueError, BufferError)):
+            channel.recv_into(nothing)
+    with pytest.raises(BufferError):
+        channel.recv_into(b"is constant")
+    peer.sendall(b"0123456789")
+    assert channel.recv_into(room) == 8
+    assert channel.recv_into(room) == 2
+    assert bytes(room) == b"89234567"
+    peer.close()
+    assert channel.recv_into(room) == 0
+    channel.close()
 
 
 def test_a_prefix_longer_than_a_turn(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from slasshy_rpc import _engine
+from slasshy_rpc._engine import Pace
 from slasshy_rpc.disk import layout
 from slasshy_rpc.errors import ErrorCode
 from slasshy_rpc.net import http1
+from slasshy_rpc.net.receive import Receiver
 from slasshy_rpc.protocols import atonce
 from slasshy_rpc.protocols.base import Workplace
 from slasshy_rpc.protocols.localfile import LocalFile
@@ -23,7 +24,7 @@ from tests.support.fake_protocol import until
 from tests.support.fetcher import Fetcher
 from tests.support.origin import Origin
 
-KIB = 1 << 10
+KIB, MIB = 1 << 10, 1 << 20
 LENGTH = 300 * KIB
 
 
@@ -170,7 +171,7 @@ async def test_a_speed_limit_holds(fetcher: Fetcher, origin: Origin) -> None:
     url = origin.serve("/a.bin", length=LENGTH)
     done = await fetcher.fetch(url, max_download_limit="10000000")
     assert done.error is None
-    everybodys = Workplace("0" * 16, pace=_engine.Pace(10_000_000))
+    everybodys = Workplace("0" * 16, pace=Pace(10_000_000))
     await fetcher._job(everybodys, [url], {}).run()
 
 
@@ -187,7 +188,7 @@ async def test_it_counts_until_it_is_written(fetcher: Fetcher, origin: Origin, m
     held: list[int] = []
     write = LocalFile.write
 
-    def written(self: LocalFile, body: bytes) -> None:
+    def written(self: LocalFile, body: memoryview) -> None:
         held.append(atonce.AtOnce._together)
         write(self, body)
 
@@ -195,6 +196,13 @@ async def test_it_counts_until_it_is_written(fetcher: Fetcher, origin: Origin, m
     assert (await fetcher.fetch(origin.serve("/a.bin", length=LENGTH))).error is None
     assert held == [LENGTH]
     assert atonce.AtOnce._together == 0
+
+
+def not_done(self: Receiver, *order: object) -> asyncio.Future[bool]:
+    """The engine could not."""
+    answer = asyncio.get_running_loop().create_future()
+    answer.set_result(False)
+    return answer
 
 
 async def test_a_full_disk(fetcher: Fetcher, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,10 +214,25 @@ async def test_a_full_disk(fetcher: Fetcher, origin: Origin, monkeypatch: pytest
         return write(fd, data[:4096], offset)
 
     monkeypatch.setattr(os, "pwrite", full)
-    monkeypatch.setattr(_engine, "put_whole", lambda *_: False)
+    monkeypatch.setattr(Receiver, "put", not_done)
     done = await fetcher.fetch(origin.serve("/a.bin", length=LENGTH))
     assert done.error is not None
     assert done.error.code == ErrorCode.DISK_FULL
     assert atonce.AtOnce._together == 0
     assert done.path.stat().st_size == 0
     assert left(done.path.parent) == ["a.bin", "a.bin.aria2"]
+
+
+async def test_room_is_used_again_but_by_nobody_else_meanwhile(fetcher: Fetcher, origin: Origin) -> None:
+    sizes = [LENGTH, LENGTH - 1, 70 * KIB, 1, 1 * MIB] * 4
+    for _ in range(2):
+        names = [(f"/{at}.bin", size) for at, size in enumerate(sizes)]
+        done = await asyncio.gather(*(fetcher.fetch(origin.serve(name, length=size)) for name, size in names))
+        for (name, _), one in zip(names, done, strict=True):
+            assert one.error is None
+            assert one.path.read_bytes() == origin.content(name).whole()
+            one.path.unlink()
+        spare = atonce.AtOnce._spare
+        assert spare
+        assert len({id(room) for room in spare}) == len(spare)
+        assert sum(map(len, spare)) == atonce.AtOnce._spared <= atonce.MOST_SPARE

@@ -195,7 +195,7 @@ async def test_what_is_withdrawn_while_the_file_is_made_ready_is_not_used(
     job = fetcher.job(url, split="1", out="f.bin")
     prepare = SegmentedJob._prepare
 
-    async def slowly(self: SegmentedJob, facts: Facts, body: bytes) -> LocalFile:
+    async def slowly(self: SegmentedJob, facts: Facts, body: memoryview) -> LocalFile:
         file = await prepare(self, facts, body)
         if other not in [view.uri for view in job.place.lines.views()]:
             change(job, [url], [other], [other])
