@@ -5,6 +5,7 @@ VENV   ?= .venv
 PYTHON ?=
 ARGS   ?=
 T      ?=
+JOBS   ?= 2
 BIN    := $(VENV)/bin
 PY     := $(BIN)/python
 PYTEST := $(PY) -m pytest $(PYTEST_ARGS)
@@ -23,8 +24,15 @@ help: ## list the targets
 run: build ## set everything up and run the server; ARGS='…' are its options
 	@exec $(BIN)/slasshy-rpc $(ARGS)
 
+# What measures, and what wants the machine to itself, comes after all that may run side by side.
+ALONE := tests/hostile tests/bench
 test: build $(VENV)/test.stamp ## set everything up and run all tests; T='…' narrows them
+ifeq ($(T),)
+	@$(PYTEST) --numprocesses=$(JOBS) --dist=loadfile $(ALONE:%=--ignore=%)
+	@$(PYTEST) $(ALONE)
+else
 	@$(PYTEST) $(T)
+endif
 
 build: $(VENV)/build.stamp $(VENV)/bytecode.stamp ## the virtual environment and the compiled engine
 

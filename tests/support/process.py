@@ -195,7 +195,10 @@ def run(*arguments: str, prefix: Sequence[str] = (), environment: Mapping[str, s
         return code, command.said
 
 
-_numbers = itertools.count(random.randrange(12_000))
+#: Ports that one process of a test run gives; each of those that run beside it has others.
+_PORTS = 3_000
+_FIRST = 20_000 + _PORTS * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4)
+_numbers = itertools.count(random.randrange(_PORTS))
 
 
 def without_proxies() -> dict[str, str]:
@@ -209,7 +212,7 @@ def free_port() -> int:
     It lies below those that systems give to connections, so that none takes it before its server does.
     """
     while True:
-        port = 20_000 + next(_numbers) % 12_000
+        port = _FIRST + next(_numbers) % _PORTS
         with socket.socket() as one, contextlib.suppress(OSError):
             one.bind(("127.0.0.1", port))
             return port
