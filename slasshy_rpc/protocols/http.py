@@ -34,7 +34,7 @@ if typing.TYPE_CHECKING:
 
 #: A rest of a body that is cheaper to read than a new connection (bytes, seconds).
 WORTH_DRAINING = 64 * 1024
-DRAIN_TIME = 1.0
+DRAIN_TIME = 0.2
 
 #: What is accepted of the first answer, and of those to later requests, as aria2 does it.
 _ACCEPT_FIRST = "*/*,application/metalink4+xml,application/metalink+xml"
