@@ -14,6 +14,8 @@ from tests.support.behaviour import Behaviour
 MIB = 1 << 20
 A, B, C, D, E, F = (f"{number:016x}" for number in range(0x2A1, 0x2A7))
 STILL = Behaviour(hold_at=0)
+#: Once it is let go, there is time for all connections to be made before the first has ended.
+STEADY = Behaviour(hold_at=0, rate=6 * MIB)
 
 
 def listed(stage: Stage, step: str, gid: str) -> None:
@@ -88,7 +90,7 @@ def mirrors(stage: Stage) -> None:
         gid = f"{0xB0 + number:016x}"
         own = [path for path in paths if path.startswith("/") and "lost" not in path]
         for path in own:
-            origin.serve(path, length=4 * MIB, behaviour=STILL)
+            origin.serve(path, length=4 * MIB, behaviour=STEADY)
         uris = [path if "://" in path else origin.url(path) for path in paths]
         stage.add(name, uris, {"gid": gid, "out": f"{number}.bin", **options})
         connected(stage, name, gid, expected)
