@@ -47,10 +47,19 @@ def is_page(uri: str, mode: str, hosts: Container[str] = ()) -> bool:
         _, dot, host = host.partition(".")
         if not dot:
             return False
-    file = path.rpartition("/")[2]
-    _, dot, ending = file.rpartition(".")
+    return not _is_file(path)
+
+
+def is_file(uri: str) -> bool:
+    """Whether the path says that it is a file and no page."""
+    before, _, _ = uri.partition("://")[2].replace("#", "?").partition("?")
+    return _is_file(before.partition("/")[2])
+
+
+def _is_file(path: str) -> bool:
+    _, dot, ending = path.rpartition("/")[2].rpartition(".")
     # archive.org/download/… and the like are plain files whatever they are called.
-    return not (dot and ending.lower() in FILES) and not path.lstrip("/").startswith("download/")
+    return bool(dot and ending.lower() in FILES) or path.lstrip("/").startswith("download/")
 
 
 def are_pages(uris: Sequence[str], mode: str, hosts: Container[str] = ()) -> bool:

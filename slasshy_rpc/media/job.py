@@ -12,6 +12,7 @@ import os
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
 from slasshy_rpc import clock
@@ -20,6 +21,7 @@ from slasshy_rpc.errors import DownloadError, ErrorCode
 from slasshy_rpc.media import plan
 from slasshy_rpc.media.merge import ffmpeg, merge
 from slasshy_rpc.media.plan import Media, Part, Unsupported
+from slasshy_rpc.media.playlist import begotten
 from slasshy_rpc.net import address
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.base import Job, Outcome, Request, Workplace
@@ -46,6 +48,7 @@ class MediaJob:
     """Brings what is behind one page as one file.
 
     ``formats`` are those that an earlier Job of this Download had chosen, '' for none; ``chosen`` hears of the choice.
+    ``hosts`` as in ``is_page``.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class MediaJob:
         workers: Workers,
         formats: str,
         chosen: Callable[[str], None],
+        hosts: frozenset[str],
     ) -> None:
         self._request = request
         self._place = place
@@ -63,6 +67,7 @@ class MediaJob:
         self._workers = workers
         self._formats = formats
         self._chosen = chosen
+        self._hosts = hosts
         self._page = request.uris[0]
         self._media: Media | None = None
         self._jobs: list[Job] = []  # one for each Part that has been begun
@@ -79,7 +84,10 @@ class MediaJob:
         """See ``Job.run``."""
         self._place.lines.take(self._page)
         try:
-            media = await self._understand()
+            answer = await self._ask()
+            if answer.get("kind") == "playlist":
+                return begotten(self._request, answer, self._hosts)
+            media = self._understood(answer)
             while (fresh := await self._brought(media)) is not None:
                 media = fresh
             return Outcome()
@@ -121,8 +129,8 @@ class MediaJob:
 
     # ---- its steps
 
-    async def _understand(self) -> Media:
-        """Ask the page, for the formats that were chosen before if there are any. Raises DownloadError."""
+    async def _ask(self) -> dict[str, Any]:
+        """Ask about the page, and for the formats that were chosen before if there are any. Raises DownloadError."""
         options = self._request.options
         whole = options.text("checksum") or ffmpeg() is None  # what ffmpeg makes has no digest that anybody knows
         agent = options.text("user-agent") if options.given("user-agent") else None
@@ -132,9 +140,14 @@ class MediaJob:
             "insecure": not options.flag("check-certificate"),
             "user_agent": agent,
             "generic": options.text("media") == "only",
+            "playlist": options.text("media-playlist"),
+            "items": options.text("media-playlist-items"),
         }
         question = {"ask": "extract", "url": self._page, "options": asked}
-        answer = await self._workers.ask(question, float(options.integer("media-timeout")))
+        return await self._workers.ask(question, float(options.integer("media-timeout")))
+
+    def _understood(self, answer: dict[str, Any]) -> Media:
+        """What is to be brought; its formats are noted. Raises DownloadError."""
         media = plan.understood(answer)
         self._formats = media.formats
         self._chosen(media.formats)
@@ -151,7 +164,7 @@ class MediaJob:
                 raise
             log.info("%s The page is asked again.", error)
         self._renewed = clock.monotonic()
-        return await self._understand()
+        return self._understood(await self._ask())
 
     async def _bring(self, media: Media) -> None:
         """Everything, with these links."""

@@ -55,7 +55,7 @@ _LONGEST_TEXT = 500
 
 _CODES = {"gone": ErrorCode.NOT_FOUND, "login": ErrorCode.AUTHORIZATION, "timeout": ErrorCode.TIMEOUT}
 _TEXTS = {
-    "playlist": "The page is a list of media. Lists are not supported yet; add the pages one by one.",
+    "playlist": "The page has become a list of media. Add it again.",
     "live": "Live streams are not supported.",
     "formats": "The page has no media that comes as a plain file over HTTP. HLS and DASH are not supported yet.",
 }

@@ -52,7 +52,7 @@ class MediaPages:
                 del self._formats[next(iter(self._formats))]
 
         known = self._formats.get(gid, "") if place.claims.path_of(gid) else ""
-        return MediaJob(request, place, self._web, self._workers, known, chosen)
+        return MediaJob(request, place, self._web, self._workers, known, chosen, self._hosts)
 
     async def close(self) -> None:
         """See ``Protocol.close``."""

@@ -22,7 +22,12 @@ ALLOWED = {
     "insecure": "nocheckcertificate",
     "user_agent": "user_agent",
     "generic": "generic",
+    "playlist": "playlist",
+    "items": "playlist_items",
 }
+
+#: Entries of a list that are told at most.
+ENTRIES = 500
 
 #: Names of a file: what yt-dlp makes of the title, and room for what the server adds.
 TEMPLATE = "%(title).180B [%(id).40B].%(ext)s"
@@ -51,6 +56,7 @@ def settings(asked: Mapping[str, typing.Any]) -> Info:
     """yt-dlp's parameters for a question with these options; what is not ALLOWED is left out."""
     given = {ALLOWED[name]: value for name, value in asked.items() if name in ALLOWED and value is not None}
     generic, agent = given.pop("generic", False), given.pop("user_agent", "")
+    mode = given.pop("playlist", "auto")
     return {
         "quiet": True,
         "noprogress": True,
@@ -58,8 +64,9 @@ def settings(asked: Mapping[str, typing.Any]) -> Info:
         "logger": _Quiet(),
         "cachedir": False,
         "ignoreerrors": False,
-        "noplaylist": True,
+        "noplaylist": mode != "all",
         "extract_flat": "in_playlist",
+        "playlist_items": f"1:{ENTRIES + 1}",
         "socket_timeout": 15,
         "outtmpl": {"default": TEMPLATE},
         "allowed_extractors": ["default"] if generic else ["default", "-generic"],
@@ -74,9 +81,15 @@ def extract(url: str, asked: Mapping[str, typing.Any]) -> Info:
     from yt_dlp import YoutubeDL
     from yt_dlp.utils import YoutubeDLError
 
+    class Looker(YoutubeDL):  # type: ignore[misc]
+        def process_video_result(self, info: Info, download: bool = True) -> Info:
+            """What stands in a list as it is, so that one that cannot be had spoils no other."""
+            return info if info.get("playlist_index") else super().process_video_result(info, download=download)
+
     try:
-        with YoutubeDL(settings(asked)) as ydl:
-            return told(ydl.extract_info(url, download=False), ydl)
+        with Looker(settings(asked)) as ydl:
+            found = ydl.extract_info(url, download=False)
+            return told(found, ydl) if found else {"kind": "failed"}
     except YoutubeDLError as error:
         return refused(error)
 
@@ -84,7 +97,7 @@ def extract(url: str, asked: Mapping[str, typing.Any]) -> Info:
 def told(info: Info, ydl: typing.Any) -> Info:
     """What the server has to know of a result."""
     if info.get("_type") in ("playlist", "multi_video"):
-        return {"kind": "playlist", "title": info.get("title") or ""}
+        return listed(info, ydl)
     if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming", "post_live"):
         return {"kind": "live"}
     parts = []
@@ -103,6 +116,22 @@ def told(info: Info, ydl: typing.Any) -> Info:
         )
     name = os.path.basename(ydl.prepare_filename(info))
     return {"kind": "video", "name": name, "ext": info.get("ext") or "", "parts": parts}
+
+
+def listed(info: Info, ydl: typing.Any) -> Info:
+    """Of a list the pages that it leads to, or where entries have none of their own, their places in it."""
+    entries = [entry for entry in info.get("entries") or () if entry is not None]
+    if len(entries) == 1 and entries[0].get("_type") not in ("url", "url_transparent"):
+        (only,) = entries
+        only.pop("playlist_index", None)
+        return told(ydl.process_ie_result(only, download=False), ydl)
+    found: list[Info] = []
+    for place, entry in enumerate(entries[:ENTRIES], 1):
+        if entry.get("_type") in ("url", "url_transparent"):
+            found.append({"url": entry.get("url")})
+        else:
+            found.append({"item": entry.get("playlist_index") or place})
+    return {"kind": "playlist", "entries": found, "more": len(entries) > ENTRIES}
 
 
 def refused(error: Exception) -> Info:

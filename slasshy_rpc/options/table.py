@@ -32,6 +32,7 @@ from slasshy_rpc.options.kinds import (
     Words,
     home,
 )
+from slasshy_rpc.options.media import Items
 from slasshy_rpc.options.proxies import Proxy
 
 
@@ -416,7 +417,7 @@ _add(
     Option("dscp", Number(0), "0", NOWHERE, "advanced",
         "Mark outgoing packets with this DSCP value.", metavar="DSCP"),
     Option("pause-metadata", BOOL, "false", EACH, "advanced rpc",
-        "Pause what a torrent, magnet link or Metalink file begets.", accepted=_BITTORRENT_METALINK),
+        "Pause what a list of media, a torrent, a magnet link or a Metalink file begets."),
     Option("rlimit-nofile", Number(1), "1024", NOWHERE, "advanced",
         "Raise the limit of open files to NUM, if the system allows so many.", metavar="NUM"),
     Option("min-tls-version", Enum("TLSv1.1", "TLSv1.2", "TLSv1.3"), "TLSv1.2", NOWHERE, "advanced",
@@ -663,6 +664,12 @@ _add(
         "Pages of these hosts, and of those below them, are media pages too.", metavar="LIST"),
     Option("media-timeout", Number(1, 600), "60", EACH, "slasshy",
         "Seconds in which yt-dlp must have understood a page.", metavar="SEC"),
+    Option("media-playlist", Enum("auto", "single", "all"), "auto", EACH, "slasshy",
+        "What becomes of a page that is a list of media: each of them a download of its own (auto), or an error "
+        "(single). A URL of one that also names a list is that one, but with all the list.", metavar="MODE"),
+    Option("media-playlist-items", Items(), None, EACH, "slasshy",
+        "Take only these of a list. Without this option they are the first 500, which is also the most at once.",
+        metavar="ITEMS"),
     Option("media-plugin-dir", PATH, None, NOWHERE, "slasshy",
         "Let yt-dlp use the plug-ins in this folder. Without this option it uses none.", metavar="DIR"),
     Option("history-keep-urls", BOOL, "false", NOWHERE, "slasshy",

@@ -72,6 +72,12 @@ class OptionSet:
             return OptionSet({**dict(self._items()), **own}, layer, self._parent)
         return OptionSet(own, layer, self)
 
+    def without(self, *names: str) -> OptionSet:
+        """These values without what a download's own layer has of ``names``."""
+        if self.layer is not Layer.OWN or self._parent is None or all(self._here(name) is None for name in names):
+            return self
+        return OptionSet({name: value for name, value in self._items() if name not in names}, Layer.OWN, self._parent)
+
     def raw(self, name: str) -> Normal | None:
         """The normalised value as aria2 shows it, None where there is none."""
         node: OptionSet | None = self

@@ -23,12 +23,14 @@ if typing.TYPE_CHECKING:
 class Request:
     """What was asked: the URIs of one file (mirrors) and the options that apply to it.
 
-    ``trusted``: the person at the command line asked, so ``out`` may be any path of theirs.
+    ``trusted``: the person at the command line asked, so ``out`` may be any path of theirs. ``depth``: how many lists
+    it came out of, one within the other.
     """
 
     uris: tuple[str, ...]
     options: OptionSet
     trusted: bool = False
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)

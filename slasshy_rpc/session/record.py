@@ -65,6 +65,8 @@ def entry_text(kept: Facts) -> str:
     plain: Plain = {"uris": request.uris, "options": request.options.lasting()}
     if request.trusted:
         plain["trusted"] = True
+    if request.depth:
+        plain["depth"] = request.depth
     if kept.path:
         plain["path"] = kept.path
     if kept.last is not None:
@@ -130,7 +132,8 @@ class Reader:
         if own.get("dir") == self._folder:
             del own["dir"]  # most have the server's; without options of its own each takes less memory
         options = self._options.derive(own, Layer.OWN)
-        download = Download(gid, Request(_strings(plain["uris"]), options, bool(plain.get("trusted"))), status)
+        request = Request(_strings(plain["uris"]), options, bool(plain.get("trusted")), int(plain.get("depth", 0)))
+        download = Download(gid, request, status)
         if "last" in plain:
             download.last = _snapshot_of(plain["last"])
         if family := {field: plain[name] for name, field in _FAMILY.items() if name in plain}:

@@ -27,6 +27,11 @@ def page(
     return origin.serve(f"/watch/{name}", data=text.encode(), behaviour=behaviour)
 
 
+def listing(origin: Origin, name: str, *entries: str | dict[str, Any]) -> str:
+    """Serve a page that lists URLs, or media that have none of their own; its URL."""
+    return origin.serve(f"/watch/{name}", data=json.dumps({"title": name, "entries": entries}).encode())
+
+
 def whole(url: str, **more: object) -> dict[str, Any]:
     """A format with video and audio in one file."""
     return {"url": url, "format_id": "22", "ext": "mp4", "vcodec": "h264", "acodec": "aac", **more}

@@ -88,7 +88,6 @@ FAILURES = {
     "geo": ("1", "This video is not available from your location due to geo restriction"),
     "login": ("24", "This video is only available for registered users"),
     "gone": ("3", "HTTP Error 404: Not Found"),
-    "list": ("1", "The page is a list of media. Lists are not supported yet; add the pages one by one."),
     "crash": ("1", "yt-dlp could not say what is behind the page: it ended without one."),
     "hang": ("2", "The page was not understood within 1 seconds (--media-timeout)."),
     "closed": ("22", "The response status is not successful. status=403"),

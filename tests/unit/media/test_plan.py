@@ -79,7 +79,7 @@ def test_names_of_parts() -> None:
         ("login", 24, "why"),
         ("timeout", 2, "why"),
         ("drm", 1, "why"),
-        ("playlist", 1, "not supported yet"),
+        ("playlist", 1, "become a list"),
         ("live", 1, "Live"),
         ("formats", 1, "HLS"),
         (None, 1, "why"),

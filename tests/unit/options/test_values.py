@@ -79,6 +79,15 @@ def test_a_second_change_of_a_layer_merges_into_it() -> None:
     assert options.text("dir") == "/c"
 
 
+def test_only_what_is_a_downloads_own_can_be_left_out() -> None:
+    common = defaults(compat=False).derive({"split": "2"}, Layer.COMMAND)
+    own = common.derive({"split": "3", "out": "a"}, Layer.OWN)
+    less = own.without("out", "split")
+    assert (less.text("out"), less.integer("split"), less.own()) == (None, 2, {})
+    assert own.without("dir") is own
+    assert common.without("split") is common
+
+
 def test_getters_decode() -> None:
     options = defaults(compat=False).derive(
         {

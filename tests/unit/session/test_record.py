@@ -51,7 +51,7 @@ own: st.SearchStrategy[dict[str, Normal]] = st.fixed_dictionaries(
 @st.composite
 def downloads(draw: st.DrawFn) -> Download:
     options = GLOBAL.derive(draw(own), Layer.OWN)
-    request = Request(tuple(draw(st.lists(texts, max_size=4))), options, draw(st.booleans()))
+    request = Request(tuple(draw(st.lists(texts, max_size=4))), options, draw(st.booleans()), draw(st.integers(0, 9)))
     download = Download(GID, request, Status.WAITING)
     download.last = draw(st.none() | snapshots)
     download.family = Family(draw(texts), tuple(draw(st.lists(texts, max_size=2))), draw(texts))
@@ -61,7 +61,7 @@ def downloads(draw: st.DrawFn) -> Download:
 def shape(download: Download) -> tuple[Any, ...]:
     return (
         *(download.gid, download.request.uris, download.request.options.own(), download.request.trusted),
-        *(download.last, download.family),
+        *(download.request.depth, download.last, download.family),
     )
 
 
@@ -81,7 +81,7 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=6,
 )
-KEYS = ["uris", "options", "status", "code", "message", "last", "path", "trusted", "following", "followedBy"]
+KEYS = ["uris", "options", "status", "code", "message", "last", "path", "trusted", "depth", "following", "followedBy"]
 INNER = [
     "total",
     "completed",

@@ -13,11 +13,12 @@ import time
 from typing import Any
 
 from yt_dlp.extractor.common import InfoExtractor
-from yt_dlp.utils import ExtractorError
+from yt_dlp.utils import ExtractorError, parse_qs, urljoin
 
 
 class LoopIE(InfoExtractor):  # type: ignore[misc]
-    """The page is {"title": …, "formats": [{"url": …, …}], …}, as a result has them."""
+    """The page is {"title": …, "formats": [{"url": …, …}], …}, as a result has them, or a list of URLs or such results
+    in "entries". A URL with ?list=NAME is one of them, too."""
 
     _VALID_URL = r"http://127\.0\.0\.1:\d+/watch/(?P<id>[\w-]+)"
 
@@ -35,9 +36,13 @@ class LoopIE(InfoExtractor):  # type: ignore[misc]
             self.raise_login_required()
         if what == "geo":
             self.raise_geo_restricted(countries=["SE"])
-        if what == "list":
-            entries = [self.url_result(f"{url}-{n}", ie="Loop", video_id=str(n)) for n in range(3)]
-            return {"_type": "playlist", "id": what, "title": "A list", "entries": entries}
-        page = self._download_webpage(url, what)
+        query = parse_qs(url)
+        if query and self._yes_playlist(query.get("list", [""])[0], what):
+            found: dict[str, Any] = self.url_result(urljoin(url, query["list"][0]))
+            return found
+        page = json.loads(self._download_webpage(url, what))
         print("and complains", file=sys.stderr)
-        return {"id": what, **json.loads(page)}
+        if "entries" in page:
+            page["_type"] = "playlist"
+            page["entries"] = [self.url_result(one) if isinstance(one, str) else one for one in page["entries"]]
+        return {"id": what, **page}
