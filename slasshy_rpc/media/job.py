@@ -10,23 +10,23 @@ import asyncio
 import logging
 import os
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from slasshy_rpc import clock
 from slasshy_rpc.disk import existing, layout
 from slasshy_rpc.errors import DownloadError, ErrorCode
 from slasshy_rpc.media import plan
-from slasshy_rpc.media.merge import ffmpeg, merge
+from slasshy_rpc.media.merge import merge, needed, remove
 from slasshy_rpc.media.plan import Media, Part, Unsupported
 from slasshy_rpc.media.playlist import begotten
+from slasshy_rpc.media.question import asked
 from slasshy_rpc.net import address
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.base import Job, Outcome, Request, Workplace
 from slasshy_rpc.protocols.destination import Destination
-from slasshy_rpc.protocols.web import Errand, Web, file_rules, proxies
+from slasshy_rpc.protocols.web import Errand, Web, file_rules
 from slasshy_rpc.values import MEDIA, FileView, ServerView, Snapshot, UriView
 
 if typing.TYPE_CHECKING:
@@ -44,29 +44,24 @@ RENEWAL = 300.0
 _MARKS = ("v", "s")
 
 
+#: A choice of formats that has become longer gets no others put in front of it (characters).
+_LONGEST_CHOICE = 500
+
+
 class MediaJob:
     """Brings what is behind one page as one file.
 
-    ``formats`` are those that an earlier Job of this Download had chosen, '' for none; ``chosen`` hears of the choice.
     ``hosts`` as in ``is_page``.
     """
 
     def __init__(
-        self,
-        request: Request,
-        place: Workplace,
-        web: Web,
-        workers: Workers,
-        formats: str,
-        chosen: Callable[[str], None],
-        hosts: frozenset[str],
+        self, request: Request, place: Workplace, web: Web, workers: Workers, hosts: frozenset[str] = frozenset()
     ) -> None:
         self._request = request
         self._place = place
         self._web = web
         self._workers = workers
-        self._formats = formats
-        self._chosen = chosen
+        self._formats = ""  # once they are chosen
         self._hosts = hosts
         self._page = request.uris[0]
         self._media: Media | None = None
@@ -132,25 +127,13 @@ class MediaJob:
     async def _ask(self) -> dict[str, Any]:
         """Ask about the page, and for the formats that were chosen before if there are any. Raises DownloadError."""
         options = self._request.options
-        whole = options.text("checksum") or ffmpeg() is None  # what ffmpeg makes has no digest that anybody knows
-        agent = options.text("user-agent") if options.given("user-agent") else None
-        asked = {
-            "format": self._formats or (plan.WHOLE if whole else plan.FINEST),
-            "proxy": proxy_for(self._page, options),
-            "insecure": not options.flag("check-certificate"),
-            "user_agent": agent,
-            "generic": options.text("media") == "only",
-            "playlist": options.text("media-playlist"),
-            "items": options.text("media-playlist-items"),
-        }
-        question = {"ask": "extract", "url": self._page, "options": asked}
+        question = await asked(self._page, options, self._formats, self._web.cookies)
         return await self._workers.ask(question, float(options.integer("media-timeout")))
 
     def _understood(self, answer: dict[str, Any]) -> Media:
-        """What is to be brought; its formats are noted. Raises DownloadError."""
+        """What is to be brought. Raises DownloadError."""
         media = plan.understood(answer)
         self._formats = media.formats
-        self._chosen(media.formats)
         return media
 
     async def _brought(self, media: Media) -> Media | None:
@@ -170,11 +153,17 @@ class MediaJob:
         """Everything, with these links."""
         out = self._request.options.text("out") or media.name
         if len(media.parts) == 1:
+            self._keep_to(media.formats)
             part = media.parts[0]
             self._jobs = [self._web.errand_job(self._request, self._place, _errand(part, out, ours=False))]
             await self._jobs[0].run()
             return
+        options = self._request.options
+        apart = options.text("media-merge") == "off"
+        if not apart:
+            needed()
         path = await asyncio.to_thread(self._reserve, out)
+        self._keep_to(media.formats)
         places = [replace(self._place, gid=self._place.gid[:-1] + mark) for mark in _MARKS]
         found: list[tuple[str, str]] = []
         self._jobs = []
@@ -184,15 +173,24 @@ class MediaJob:
                 self._jobs.append(job)
                 await job.run()
                 found.append((place.claims.path_of(place.gid), part.ext))
-            rules = self._request.options
-            if rules.flag("dry-run"):
+            if options.flag("dry-run"):
                 return
-            overwrite, sync = rules.flag("allow-overwrite"), rules.text("file-sync") != "never"
-            self._size = await merge(found, path, media.ext, overwrite=overwrite, sync=sync)
+            if apart:
+                await asyncio.to_thread(remove, [layout.control_path(path) for path, _ in found])
+                return
+            overwrite, sync = options.flag("allow-overwrite"), options.text("file-sync") != "never"
+            keep = options.flag("media-keep-parts")
+            self._size = await merge(found, path, media.ext, overwrite=overwrite, sync=sync, keep=keep)
             self._final = path
         finally:
             for place in places:
                 place.claims.release(place.gid)
+
+    def _keep_to(self, formats: str) -> None:
+        """Have the next Job prefer these formats, of which something may be there then, also in another process."""
+        before = self._request.options.text("media-format") or ""
+        if formats and before.partition("/")[0] != formats and len(before) < _LONGEST_CHOICE:
+            self._place.learn({"media-format": f"{formats}/{before}"})
 
     def _beside(self, path: str, part: Part) -> str:
         """What a Part is called, below ``dir``, so that it lies where ``path`` will."""
@@ -239,15 +237,6 @@ class MediaJob:
             files=files,
             had=sum(part.had for part in parts),
         )
-
-
-def proxy_for(page: str, options: OptionSet) -> str:
-    """The proxy through which a page is asked, as yt-dlp takes it, '' for none. Raises DownloadError."""
-    found = proxies(options).choose(address.parse(page))
-    if found is None:
-        return ""
-    user = f"{quote(found.user, safe='')}:{quote(found.password, safe='')}@" if found.user else ""
-    return f"{found.scheme}://{user}{found.place}"
 
 
 def _errand(part: Part, name: str, *, ours: bool) -> Errand:

@@ -27,6 +27,17 @@ def ffmpeg() -> str | None:
     return shutil.which("ffmpeg")
 
 
+def needed() -> str:
+    """Where ffmpeg is. Raises DownloadError if it is nowhere."""
+    program = ffmpeg()
+    if program is None:
+        raise DownloadError(
+            "The page has video and audio apart, and ffmpeg is needed to merge them. Install it and add the page "
+            "again, or take them as two files: --media-merge=off."
+        )
+    return program
+
+
 def command(program: str, parts: Sequence[tuple[str, str]], into: str, ext: str) -> list[str]:
     """ffmpeg's arguments: ``parts`` are (path, extension), the video first; ``into`` becomes a file of type ``ext``."""
     arguments = [program, "-nostdin", "-y", "-loglevel", "error"]
@@ -38,24 +49,27 @@ def command(program: str, parts: Sequence[tuple[str, str]], into: str, ext: str)
     return [*arguments, "-f", MUXERS[ext], f"file:{into}"]
 
 
-async def merge(parts: Sequence[tuple[str, str]], path: str, ext: str, *, overwrite: bool, sync: bool) -> int:
-    """Make ``path`` of ``parts`` (as in ``command``), deleted then with their control files; its length in bytes.
+async def merge(
+    parts: Sequence[tuple[str, str]], path: str, ext: str, *, overwrite: bool, sync: bool, keep: bool = False
+) -> int:
+    """Make ``path`` of ``parts`` (as in ``command``); its length in bytes.
+
+    Their control files are deleted then, and they too unless ``keep``.
 
     Cancelled, all is as before.
 
     Raises DownloadError if ffmpeg cannot, DiskError 13 if something else lies at ``path`` and ``overwrite`` is not set.
     """
-    program = ffmpeg()
-    if program is None:
-        raise DownloadError("ffmpeg is needed to merge video and audio. Install it and add the page again.")
+    program = needed()
     unready = await asyncio.to_thread(_prepare, path)
     try:
         await _run(command(program, parts, unready, ext))
         length = await asyncio.to_thread(_publish, unready, path, overwrite, sync)
     except BaseException:
-        _remove([unready])
+        remove([unready])
         raise
-    await asyncio.to_thread(_remove, [mine for part, _ in parts for mine in (part, layout.control_path(part))])
+    mine = [name for part, _ in parts for name in (layout.control_path(part), *([] if keep else [part]))]
+    await asyncio.to_thread(remove, mine)
     return length
 
 
@@ -66,7 +80,8 @@ def _prepare(path: str) -> str:
     return unready
 
 
-def _remove(paths: Sequence[str]) -> None:
+def remove(paths: Sequence[str]) -> None:
+    """Delete what is there of these files."""
     for path in paths:
         with contextlib.suppress(OSError):
             os.unlink(path)

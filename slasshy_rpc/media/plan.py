@@ -16,11 +16,6 @@ from slasshy_rpc.errors import DownloadError, ErrorCode
 from slasshy_rpc.net.address import redact
 from slasshy_rpc.plan import naming
 
-#: yt-dlp's format selection: only what comes as one file over HTTP. ``FINEST`` may be two files, which ffmpeg merges.
-_PLAIN = "[protocol~='^https?$']"
-WHOLE = f"b{_PLAIN}"
-FINEST = f"bv*{_PLAIN}+ba{_PLAIN}/b{_PLAIN}"
-
 #: What a part may be, and as what ffmpeg is to read it, whatever the bytes say: no playlist, which names other files.
 DEMUXERS = {
     **dict.fromkeys(("mp4", "m4a", "m4v", "mov", "3gp", "f4v", "f4a"), "mov"),
@@ -57,7 +52,8 @@ _CODES = {"gone": ErrorCode.NOT_FOUND, "login": ErrorCode.AUTHORIZATION, "timeou
 _TEXTS = {
     "playlist": "The page has become a list of media. Add it again.",
     "live": "Live streams are not supported.",
-    "formats": "The page has no media that comes as a plain file over HTTP. HLS and DASH are not supported yet.",
+    "formats": "The page has no format that --media-format asks for and that comes as a plain file over HTTP. "
+    "HLS and DASH are not supported yet.",
 }
 
 
@@ -120,7 +116,9 @@ def understood(answer: Mapping[str, Any]) -> Media:
         if found not in DEMUXERS or ext not in known:
             raise DownloadError(f"What the page offers would be a file of type {found[:20]!r}, which is no media type.")
     stem = name.removesuffix(f".{answer['ext']}")
-    return Media(naming.sanitise(naming.fit(f"{stem}.{ext}", _ROOM)), parts)
+    *folders, last = [part for part in f"{stem}.{ext}".split("/") if part not in ("", ".", "..")]
+    safe = [naming.sanitise(naming.fit(folder, _ROOM)) for folder in folders]
+    return Media("/".join([*safe, naming.sanitise(naming.fit(last, _ROOM))]), parts)
 
 
 #: Bytes of a name, so that there is room for what is put before the extension of a part.

@@ -6,6 +6,7 @@ may touch, and what of its result is told. Never: downloads media, imports the s
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import queue
@@ -17,13 +18,10 @@ from collections.abc import Mapping
 
 #: What a question may set, and as what yt-dlp knows it. Everything else is decided here.
 ALLOWED = {
-    "format": "format",
     "proxy": "proxy",
     "insecure": "nocheckcertificate",
-    "user_agent": "user_agent",
-    "generic": "generic",
-    "playlist": "playlist",
     "items": "playlist_items",
+    "merge": "merge_output_format",
 }
 
 #: Entries of a list that are told at most.
@@ -31,6 +29,10 @@ ENTRIES = 500
 
 #: Names of a file: what yt-dlp makes of the title, and room for what the server adds.
 TEMPLATE = "%(title).180B [%(id).40B].%(ext)s"
+ENDING = ".%(ext)s"
+
+#: What is taken of what there is.
+FORMAT = "bv*+ba/b"
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PREFIX = re.compile(r"\A(?:ERROR: )?(?:\[[^\]]+\] )?(?:(?=\S*\d)[\w-]{4,}: )?")
@@ -55,8 +57,10 @@ class _Quiet:
 def settings(asked: Mapping[str, typing.Any]) -> Info:
     """yt-dlp's parameters for a question with these options; what is not ALLOWED is left out."""
     given = {ALLOWED[name]: value for name, value in asked.items() if name in ALLOWED and value is not None}
-    generic, agent = given.pop("generic", False), given.pop("user_agent", "")
-    mode = given.pop("playlist", "auto")
+    headers = dict(asked.get("headers") or {})
+    if asked.get("user_agent"):
+        headers["User-Agent"] = asked["user_agent"]
+    template = asked.get("template") or TEMPLATE
     return {
         "quiet": True,
         "noprogress": True,
@@ -64,14 +68,15 @@ def settings(asked: Mapping[str, typing.Any]) -> Info:
         "logger": _Quiet(),
         "cachedir": False,
         "ignoreerrors": False,
-        "noplaylist": mode != "all",
+        "noplaylist": asked.get("playlist") != "all",
         "extract_flat": "in_playlist",
         "playlist_items": f"1:{ENTRIES + 1}",
         "socket_timeout": 15,
-        "outtmpl": {"default": TEMPLATE},
-        "allowed_extractors": ["default"] if generic else ["default", "-generic"],
+        "outtmpl": {"default": template.removesuffix(ENDING) + ENDING},
+        "allowed_extractors": ["default"] if asked.get("generic") else ["default", "-generic"],
         "js_runtimes": {"deno": {}, "node": {}, "quickjs": {}},
-        **({"http_headers": {"User-Agent": agent}} if agent else {}),
+        "http_headers": headers,
+        **({"cookiefile": io.StringIO(asked["cookies"])} if asked.get("cookies") else {}),
         **given,
     }
 
@@ -86,12 +91,38 @@ def extract(url: str, asked: Mapping[str, typing.Any]) -> Info:
             """What stands in a list as it is, so that one that cannot be had spoils no other."""
             return info if info.get("playlist_index") else super().process_video_result(info, download=download)
 
+    def select(found: Info) -> list[Info]:
+        return chosen(ydl, asked, found["formats"])
+
     try:
-        with Looker(settings(asked)) as ydl:
+        # A function, and no text, so that what cannot be brought here is not chosen.
+        ydl: typing.Any = Looker({**settings(asked), "format": select})
+        with ydl:
             found = ydl.extract_info(url, download=False)
             return told(found, ydl) if found else {"kind": "failed"}
     except YoutubeDLError as error:
         return refused(error)
+    except SyntaxError as error:
+        return {"kind": "failed", "text": f"The media-format is none: {error.msg}"}
+
+
+def chosen(ydl: typing.Any, asked: Mapping[str, typing.Any], formats: list[Info]) -> list[Info]:
+    """The formats that a question asks for. With ``whole`` it is one file if there is any that is whole."""
+    usable = [one for one in formats if one.get("protocol") in asked.get("protocols", ("http", "https"))]
+    found = {
+        "formats": usable,
+        "has_merged_format": any("none" not in (one.get("acodec"), one.get("vcodec")) for one in usable),
+        "incomplete_formats": all(one.get("vcodec") == "none" for one in usable)
+        or all(one.get("acodec") == "none" for one in usable),
+    }
+
+    def of(text: str) -> list[Info]:
+        return list(ydl.build_format_selector(text)(found)) if usable else []
+
+    best = of(asked.get("format") or FORMAT)
+    if asked.get("whole") and any(one.get("requested_formats") for one in best):
+        best = of("b") or best
+    return best
 
 
 def told(info: Info, ydl: typing.Any) -> Info:
@@ -114,7 +145,7 @@ def told(info: Info, ydl: typing.Any) -> Info:
                 "chunk": (one.get("downloader_options") or {}).get("http_chunk_size") or 0,
             }
         )
-    name = os.path.basename(ydl.prepare_filename(info))
+    name = ydl.prepare_filename(info)
     return {"kind": "video", "name": name, "ext": info.get("ext") or "", "parts": parts}
 
 

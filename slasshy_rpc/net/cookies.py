@@ -26,6 +26,8 @@ MOST = 3000
 #: How a browser's database begins.
 _DATABASE = b"SQLite format 3\0"
 
+_HEADING = "# Netscape HTTP Cookie File\n"
+
 _log = logging.getLogger(__name__)
 _ADDRESS = re.compile(r"[0-9.]+|.*:.*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -136,12 +138,19 @@ class Cookies:
         if _is_database(path):
             reason = f"The cookie file {path} is not written: a database is there. Give another --save-cookies."
             raise DiskError(reason, ErrorCode.IO_ERROR)
-        lines = ["# Netscape HTTP Cookie File\n", *(_line(cookie) for cookie in self._unexpired())]
         try:
-            swap(path, "".join(lines).encode("utf-8", "surrogateescape"))
+            swap(path, (_HEADING + self._lines()).encode("utf-8", "surrogateescape"))
         except OSError as error:
             reason = f"The cookie file {path} cannot be written: {error.strerror}"
             raise DiskError(reason, ErrorCode.IO_ERROR) from error
+
+    def text(self) -> str:
+        """All cookies as the text of a Netscape file, '' if there are none. What is no Unicode in them is replaced."""
+        lines = self._lines().encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return lines and _HEADING + lines
+
+    def _lines(self) -> str:
+        return "".join(_line(cookie) for cookie in self._unexpired())
 
     def _unexpired(self) -> Iterator[Cookie]:
         if self._jar is not None:

@@ -27,3 +27,49 @@ class Items(Kind):
         if text and not _ITEMS.fullmatch(text):
             raise OptionError(name, f"{name} must be numbers and ranges of them, as in 1:10 or 1,3,-2:.")
         return text
+
+
+class Formats(Kind):
+    """A choice of formats as yt-dlp writes it."""
+
+    __slots__ = ()
+    values = "a format selection of yt-dlp's"
+
+    def parse(self, name: str, raw: str) -> str:
+        """The text as typed."""
+        text = super().parse(name, raw)
+        if not text.strip() or len(text) > 1000 or not text.isprintable():
+            raise OptionError(name, f"{name} must be a choice of formats, as in bv*[height<=720]+ba/b.")
+        return text
+
+
+#: What a name may be made of: nothing that is secret, or has no end, and no variables of the environment.
+_FIELDS = """
+    album artist channel chapter creator display_id duration_string episode episode_number extractor format_id height id
+    playlist_title resolution release_date release_year season season_number series title track track_number
+    upload_date uploader uploader_id width
+"""
+FIELDS = _FIELDS.split()
+
+_FIELD = re.compile(rf"%\((?:{'|'.join(FIELDS)})\)(?:s|\.[1-9][0-9]{{0,2}}B|(?:0[1-9])?d)")
+_PLAIN = re.compile(r"[\w ,.()\[\]+=@#&!'/-]*")
+
+
+class Template(Kind):
+    """The name of a file as yt-dlp writes it, with some of its fields and folders below ``dir``."""
+
+    __slots__ = ()
+    values = "a name with fields such as %(title)s"
+
+    def parse(self, name: str, raw: str) -> str:
+        """The text without the extension's field at its end."""
+        text = super().parse(name, raw).removesuffix(".%(ext)s")
+        if not _PLAIN.fullmatch(_FIELD.sub("", text)) or len(text) > 500:
+            raise OptionError(
+                name,
+                f"{name} may have letters, figures, some marks, and %(FIELD)s, %(FIELD).NB or %(FIELD)d, where FIELD "
+                f"is one of: {', '.join(FIELDS)}.",
+            )
+        if any(part.strip() in ("", ".", "..") for part in text.split("/")) and text:
+            raise OptionError(name, f"{name} must be a name below 'dir', without '..' and not starting with '/'.")
+        return text

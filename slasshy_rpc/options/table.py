@@ -32,7 +32,7 @@ from slasshy_rpc.options.kinds import (
     Words,
     home,
 )
-from slasshy_rpc.options.media import Items
+from slasshy_rpc.options.media import Formats, Items, Template
 from slasshy_rpc.options.proxies import Proxy
 
 
@@ -670,6 +670,22 @@ _add(
     Option("media-playlist-items", Items(), None, EACH, "slasshy",
         "Take only these of a list. Without this option they are the first 500, which is also the most at once.",
         metavar="ITEMS"),
+    Option("media-format", Formats(), "bv*+ba/b", EACH, "slasshy",
+        "Which of the formats of a page is taken, in yt-dlp's words: as in 22/18, or bv*[height<=720]+ba/b.",
+        metavar="FORMAT"),
+    Option("media-merge", Enum("auto", "mkv", "mp4", "off"), "auto", EACH, "slasshy",
+        "What video and audio that come apart become: a file of a type that suits them, one of this type, or they stay "
+        "two files (off).", metavar="TYPE"),
+    Option("media-keep-parts", BOOL, "false", EACH, "slasshy",
+        "Keep the files that were merged, beside the one that they became."),
+    Option("media-template", Template(), None, EACH, "slasshy",
+        "What files are called, in yt-dlp's words, below --dir: as in %(uploader)s/%(title).100B. The extension is "
+        "added.", metavar="TEMPLATE"),
+    Option("media-cookies", PATH, None, NOWHERE, "slasshy",
+        "Let yt-dlp use the cookies of FILE, of a form that --load-cookies takes. Without this option it uses those of "
+        "--load-cookies.", metavar="FILE"),
+    Option("media-user-agent", TEXT, None, EACH, "slasshy",
+        "The User-Agent that media sites see, instead of a browser's or --user-agent.", metavar="USER_AGENT"),
     Option("media-plugin-dir", PATH, None, NOWHERE, "slasshy",
         "Let yt-dlp use the plug-ins in this folder. Without this option it uses none.", metavar="DIR"),
     Option("history-keep-urls", BOOL, "false", NOWHERE, "slasshy",

@@ -6,12 +6,12 @@ Owns: the shapes of Request, Job, Protocol and Workplace. Never: any protocol of
 from __future__ import annotations
 
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from slasshy_rpc.disk.claims import Claims
-from slasshy_rpc.options.values import OptionSet
+from slasshy_rpc.options.values import Normal, OptionSet
 from slasshy_rpc.plan.lines import Lines
 from slasshy_rpc.values import ServerView, Snapshot
 
@@ -40,6 +40,10 @@ class Outcome:
     followers: tuple[Request, ...] = ()
 
 
+def _forget(learned: Mapping[str, Normal]) -> None:
+    """Of a Download that ends with its Job."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workplace:
     """What the session lends to a Job for as long as it runs.
@@ -47,6 +51,7 @@ class Workplace:
     ``pace`` is the global limit, parent of the Job's own; ``live_dir`` is where live maps are kept,
     or None for none. ``claims`` says whose path is whose: a Job takes its path there before it touches it, and an
     earlier Job of the same Download may have left one for it. ``lines`` list the URIs; Connections take theirs there.
+    ``learn`` takes options that the Download has from now on, for what has been found out to hold for later Jobs too.
     """
 
     gid: str
@@ -54,6 +59,7 @@ class Workplace:
     live_dir: Path | None = None
     claims: Claims = field(default_factory=Claims)
     lines: Lines = field(default_factory=Lines)
+    learn: Callable[[Mapping[str, Normal]], None] = _forget
 
 
 class Job(typing.Protocol):

@@ -61,7 +61,7 @@ class Web:
         self, receiver: Receiver, cookies: Cookies, origins: Origins, outlet: Outlet, servers: tuple[str, ...] = ()
     ) -> None:
         self._receiver = receiver
-        self._cookies = cookies
+        self.cookies = cookies
         self._origins = origins
         self._outlet = outlet
         self._pool = Pool()
@@ -139,7 +139,7 @@ class Web:
     def opener(self, options: OptionSet, rules: HttpRules | None = None) -> HttpOpener:
         """What opens the Sources of a download with these options; ``rules`` if it is known what they mean."""
         rules = rules or http_rules(options, self._outlet)
-        return HttpOpener(rules, self._pool, self._asking(options), self._cookies)
+        return HttpOpener(rules, self._pool, self._asking(options), self.cookies)
 
     async def close(self) -> None:
         """See ``Protocol.close``."""

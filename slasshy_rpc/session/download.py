@@ -10,19 +10,20 @@ import asyncio
 import enum
 import logging
 import os.path
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from slasshy_rpc.clock import monotonic
 from slasshy_rpc.errors import ErrorCode
+from slasshy_rpc.options.values import Layer
 from slasshy_rpc.plan.lines import Lines
 from slasshy_rpc.session.uris import MOST, added, too_many
 from slasshy_rpc.values import FileView, ServerView, Snapshot, Status, UriView
 
 if TYPE_CHECKING:
-    from slasshy_rpc.options.values import OptionSet
+    from slasshy_rpc.options.values import Normal, OptionSet
     from slasshy_rpc.protocols.base import Job, Outcome, Request
     from slasshy_rpc.session.queue import Block
 
@@ -168,6 +169,11 @@ class Download:
             if self.last is not None:
                 self.last = _adapted(self.last, self.request, request)
         self.request = request
+
+    def learn(self, note: Callable[[Download], None], learned: Mapping[str, Normal]) -> None:
+        """Take options that its Job has found, and have that noted: see ``Workplace.learn``."""
+        self.replace_request(replace(self.request, options=self.options.derive(learned, Layer.OWN)))
+        note(self)
 
     def change_uris(
         self, withdrawn: Sequence[str], given: Sequence[str], position: int | None, served: Callable[[str], bool]

@@ -414,7 +414,8 @@ class Session:
             protocol = self._protocol_for(download.request)
             if protocol is None:
                 raise DownloadError("No URI available.")
-            workplace = Workplace(download.gid, self._pace, self._live_dir, self.claims, download.line_up())
+            learn = partial(download.learn, self._note)
+            workplace = Workplace(download.gid, self._pace, self._live_dir, self.claims, download.line_up(), learn)
             job = protocol.job(download.request, workplace)
             task = asyncio.get_running_loop().create_task(job.run(), name=f"download {download.gid}")
             download.run = Run(download.request, job, task, monotonic())

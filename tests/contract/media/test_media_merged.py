@@ -149,7 +149,8 @@ def test_without_ffmpeg_one_file_is_chosen(options: list[str], origin: Origin, f
     assert origin.content("/w.mp4").difference(folder / "One [one].mp4") is None
     code, said = run(*options, page(origin, "two", *formats), environment=bare)
     assert code == 1
-    assert "plain file over HTTP" in said
+    assert "ffmpeg is needed to merge" in said
+    assert [file.name for file in folder.iterdir()] == ["One [one].mp4"]
 
 
 def test_ffmpeg_is_told_what_each_file_is() -> None:

@@ -44,7 +44,8 @@ def test_no_page_makes_requests_small_without_end() -> None:
 @pytest.mark.parametrize(
     ("name", "safe"),
     [
-        ("../../x.mp4", "_%2F..%2Fx.mp4"),
+        ("/../.././x.mp4", "x.mp4"),
+        (".ssh/-a/x.mp4", "_ssh/_a/x.mp4"),
         ("-rf.mp4", "_rf.mp4"),
         ("a\nb.mp4", "a%0Ab.mp4"),
         ("CON.mp4", "_CON.mp4"),

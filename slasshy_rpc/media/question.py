@@ -1,0 +1,97 @@
+"""What a worker is asked about a page, from the options of its download.
+
+Owns: which of the user's settings yt-dlp hears of, and what of them is for the page's own host. Never: asks it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import typing
+from urllib.parse import quote
+
+from slasshy_rpc.errors import DownloadError, OptionError
+from slasshy_rpc.media.merge import ffmpeg
+from slasshy_rpc.net import address
+from slasshy_rpc.net.cookies import Cookies
+from slasshy_rpc.options.values import OptionSet
+from slasshy_rpc.protocols.web import proxies
+
+#: How media may come that are brought here, in yt-dlp's words.
+PROTOCOLS = ("http", "https")
+
+#: Headers of the user's that yt-dlp sends to whomever it asks, for they say nothing about anybody.
+_HARMLESS = ("accept-language", "referer")
+
+
+async def asked(page: str, options: OptionSet, formats: str, jar: Cookies) -> dict[str, typing.Any]:
+    """What ``Workers.ask`` takes. ``formats`` are all that may be chosen from, '' for those that the options say.
+
+    ``jar`` has the cookies of --load-cookies. Raises DownloadError for a proxy that is none, and a cookie file that
+    cannot be read.
+    """
+    headers, agent = _headers(options)
+    if path := options.text("media-cookies"):
+        jar = await asyncio.to_thread(_loaded, path)
+    apart = options.text("media-merge") == "off" or ffmpeg() is not None
+    given = {
+        "format": formats or options.text("media-format"),
+        "protocols": PROTOCOLS,
+        "whole": bool(options.text("checksum")) or not apart,  # what ffmpeg makes has no digest that anybody knows
+        "merge": options.text("media-merge") if options.text("media-merge") in ("mkv", "mp4") else None,
+        "template": options.text("media-template"),
+        "proxy": proxy_for(page, options),
+        "insecure": not options.flag("check-certificate"),
+        "user_agent": agent,
+        "headers": headers,
+        "cookies": jar.text() + _given_cookies(page, options),
+        "generic": options.text("media") == "only",
+        "playlist": options.text("media-playlist"),
+        "items": options.text("media-playlist-items"),
+    }
+    return {"ask": "extract", "url": page, "options": given}
+
+
+def proxy_for(page: str, options: OptionSet) -> str:
+    """The proxy through which a page is asked, as yt-dlp takes it, '' for none. Raises DownloadError."""
+    found = proxies(options).choose(address.parse(page))
+    if found is None:
+        return ""
+    user = f"{quote(found.user, safe='')}:{quote(found.password, safe='')}@" if found.user else ""
+    return f"{found.scheme}://{user}{found.place}"
+
+
+def _headers(options: OptionSet) -> tuple[dict[str, str], str | None]:
+    """Those of the user's that go along, and the User-Agent."""
+    given = dict(_split(line) for line in options.lines("header"))
+    found = {name.title(): given[name] for name in _HARMLESS if given.get(name)}
+    if (referer := options.text("referer")) and referer != "*":
+        found["Referer"] = referer
+    agent = options.text("media-user-agent") or given.get("user-agent")
+    if not agent and options.given("user-agent"):
+        agent = options.text("user-agent")
+    return found, agent
+
+
+def _loaded(path: str) -> Cookies:
+    jar = Cookies()
+    try:
+        jar.load(path)
+    except OptionError as error:
+        raise DownloadError(f"The file of --media-cookies is no use. {error}") from error
+    return jar
+
+
+def _given_cookies(page: str, options: OptionSet) -> str:
+    """The user's own Cookie header as cookies of the page's very host, and of no other."""
+    jar, target = Cookies(), address.parse(page)
+    for name, value in map(_split, options.lines("header")):
+        if name == "cookie":
+            secure = "; Secure" if target.scheme == "https" else ""
+            pairs = [pair.strip() for pair in value.split(";") if "=" in pair]
+            jar.store(target, [f"{pair}; Path=/{secure}" for pair in pairs])
+    return jar.text()
+
+
+def _split(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name.strip().lower(), value.strip()
