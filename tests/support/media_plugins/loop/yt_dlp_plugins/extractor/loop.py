@@ -20,7 +20,7 @@ class LoopIE(InfoExtractor):  # type: ignore[misc]
     """The page is {"title": …, "formats": [{"url": …, …}], …}, as a result has them, or a list of URLs or such results
     in "entries". A URL with ?list=NAME is one of them, too."""
 
-    _VALID_URL = r"http://127\.0\.0\.1:\d+/watch/(?P<id>[\w-]+)"
+    _VALID_URL = r"https?://127\.0\.0\.1:\d+/watch/(?P<id>[\w-]+)"
 
     def _real_extract(self, url: str) -> dict[str, Any]:
         what = self._match_id(url)
