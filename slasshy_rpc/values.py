@@ -58,6 +58,21 @@ class FileView:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaView:
+    """What is known of a media page: what is being done about it (or was, when it ended), and what it has.
+
+    ``stage`` is extracting, downloading, merging, extras (what lies beside the file, whose paths are ``extras``), list
+    or done. ``formats`` are yt-dlp's names.
+    """
+
+    page: str
+    stage: str
+    title: str = ""
+    formats: str = ""
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServerView:
     """One open connection: the URI asked, the URI after redirects, bytes a second.
 
@@ -78,7 +93,7 @@ class Snapshot:
 
     ``bitfield`` holds one bit a piece, high bit first, or None while there are no pieces.
     ``verified_length`` is None unless a hash check is running. ``had`` counts the bytes that were there before it began
-    to run.
+    to run. ``media``: it is that of a media page.
     """
 
     total_length: int = 0
@@ -94,3 +109,4 @@ class Snapshot:
     verified_length: int | None = None
     verify_pending: bool = False
     had: int = 0
+    media: MediaView | None = None

@@ -90,6 +90,7 @@ class Api:
         "aria2.saveSession",
         "slasshy.getVersion",
         "slasshy.getHistory",
+        "slasshy.getMedia",
     )
 
     #: In the order of aria2's system.listNotifications.
@@ -122,6 +123,7 @@ class Api:
         }
         self._methods["slasshy.getVersion"] = self._get_own_version
         self._methods["slasshy.getHistory"] = self._get_history
+        self._methods["slasshy.getMedia"] = self._get_media
 
     async def call(self, name: str, params: Params, /) -> object:
         """The method's result, in strings, integers, lists and dicts. Raises RpcError and OptionError.
@@ -365,6 +367,14 @@ class Api:
         offset, number = params.integer(given, 0, 0), params.integer(given, 1, 0)
         page = await self._session.store.page(min(offset, MOST_HISTORY), min(number, MOST_PAGE))
         return [{**render.status(one, None, self._compat), "endTime": str(ended)} for one, ended in page]
+
+    def _get_media(self, given: Params) -> dict[str, object]:
+        """What is behind a media page, and what is being done about it; see MediaView."""
+        download = self._found(given)
+        media = download.snapshot().media
+        if media is None:
+            raise RpcError(f"No media data is available for GID#{download.gid}")
+        return render.media(download.gid, media)
 
     def _get_session_info(self, given: Params) -> dict[str, str]:
         return {"sessionId": self._session_id}

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slasshy_rpc.session.download import Download
-from slasshy_rpc.values import FileView, ServerView, Snapshot, Status, UriView
+from slasshy_rpc.values import FileView, MediaView, ServerView, Snapshot, Status, UriView
 
 if TYPE_CHECKING:
     from slasshy_rpc.protocols.base import Request
@@ -189,6 +189,18 @@ def servers(views: tuple[ServerView, ...], files: int) -> list[dict[str, object]
     for index in range(1, files + 1):
         answer.append({"index": str(index), "servers": connected if index == 1 else []})
     return answer
+
+
+def media(gid: str, view: MediaView) -> dict[str, object]:
+    """slasshy.getMedia."""
+    return {
+        "gid": gid,
+        "page": view.page,
+        "stage": view.stage,
+        "title": view.title,
+        "format": view.formats,
+        "extras": list(view.extras),
+    }
 
 
 def coarse(bitfield: bytes, pieces: int) -> tuple[bytes, int]:

@@ -6,10 +6,12 @@ file that is there already (``existing``), and never a byte of content.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 import sys
+from collections.abc import Sequence
 
 from slasshy_rpc.disk.faults import disk_error, printable, readable
 from slasshy_rpc.errors import DiskError, ErrorCode
@@ -143,6 +145,13 @@ def is_regular(status: os.stat_result) -> bool:
 def is_null(status: os.stat_result) -> bool:
     """Whether this is /dev/null, where people send speed tests (``-d /dev -o null``)."""
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == os.stat(os.devnull).st_rdev
+
+
+def remove(paths: Sequence[str]) -> None:
+    """Delete what is there of these files."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def free_space(path: str) -> int:

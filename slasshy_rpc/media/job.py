@@ -16,9 +16,10 @@ from typing import Any
 
 from slasshy_rpc import clock
 from slasshy_rpc.disk import existing, layout
+from slasshy_rpc.disk.faults import printable
 from slasshy_rpc.errors import DownloadError, ErrorCode
-from slasshy_rpc.media import plan
-from slasshy_rpc.media.merge import merge, needed, remove
+from slasshy_rpc.media import extras, plan
+from slasshy_rpc.media.merge import merge, needed
 from slasshy_rpc.media.plan import Media, Part, Unsupported
 from slasshy_rpc.media.playlist import begotten
 from slasshy_rpc.media.question import asked
@@ -27,7 +28,7 @@ from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.base import Job, Outcome, Request, Workplace
 from slasshy_rpc.protocols.destination import Destination
 from slasshy_rpc.protocols.web import Errand, Web, file_rules
-from slasshy_rpc.values import MEDIA, FileView, ServerView, Snapshot, UriView
+from slasshy_rpc.values import MEDIA, FileView, MediaView, ServerView, Snapshot, UriView
 
 if typing.TYPE_CHECKING:
     from slasshy_rpc.media.pool import Workers
@@ -70,6 +71,8 @@ class MediaJob:
         self._renewed = -RENEWAL
         self._final = ""
         self._size = 0
+        self._stage = "extracting"
+        self._extras: tuple[str, ...] = ()
         self._shown = Snapshot()
         self._seen: tuple[object, ...] = ()
 
@@ -81,10 +84,12 @@ class MediaJob:
         try:
             answer = await self._ask()
             if answer.get("kind") == "playlist":
+                self._stage = "list"
                 return begotten(self._request, answer, self._hosts)
             media = self._understood(answer)
             while (fresh := await self._brought(media)) is not None:
                 media = fresh
+            self._stage = "done"
             return Outcome()
         except Unsupported:
             if self._request.options.text("media") != "auto":
@@ -101,9 +106,9 @@ class MediaJob:
             return self._plain.snapshot()
         uris = self._place.lines.views()
         parts = [job.snapshot() for job in self._jobs]
-        seen = (uris, self._size, self._media, *parts)
+        seen = (uris, self._size, self._media, self._stage, self._extras, *parts)
         if len(seen) != len(self._seen) or any(a is not b for a, b in zip(seen, self._seen, strict=True)):
-            self._seen, self._shown = seen, self._picture(parts, uris)
+            self._seen, self._shown = seen, replace(self._picture(parts, uris), media=self._view())
         return self._shown
 
     def servers(self) -> tuple[ServerView, ...]:
@@ -126,6 +131,7 @@ class MediaJob:
 
     async def _ask(self) -> dict[str, Any]:
         """Ask about the page, and for the formats that were chosen before if there are any. Raises DownloadError."""
+        self._stage = "extracting"
         options = self._request.options
         question = await asked(self._page, options, self._formats, self._web.cookies)
         return await self._workers.ask(question, float(options.integer("media-timeout")))
@@ -151,12 +157,19 @@ class MediaJob:
 
     async def _bring(self, media: Media) -> None:
         """Everything, with these links."""
+        self._stage = "downloading"
         out = self._request.options.text("out") or media.name
         if len(media.parts) == 1:
             self._keep_to(media.formats)
             part = media.parts[0]
-            self._jobs = [self._web.errand_job(self._request, self._place, _errand(part, out, ours=False))]
+            errand = replace(_errand(part, out, ours=False), keep_control=bool(media.extras))
+            self._jobs = [self._web.errand_job(self._request, self._place, errand)]
             await self._jobs[0].run()
+            if media.extras:
+                path = self._place.claims.path_of(self._place.gid)
+                await self._bring_extras(media, path)
+                if not self._request.options.flag("force-save"):
+                    await asyncio.to_thread(layout.remove, [layout.control_path(path)])
             return
         options = self._request.options
         apart = options.text("media-merge") == "off"
@@ -164,6 +177,7 @@ class MediaJob:
             needed()
         path = await asyncio.to_thread(self._reserve, out)
         self._keep_to(media.formats)
+        await self._bring_extras(media, path)
         places = [replace(self._place, gid=self._place.gid[:-1] + mark) for mark in _MARKS]
         found: list[tuple[str, str]] = []
         self._jobs = []
@@ -176,15 +190,24 @@ class MediaJob:
             if options.flag("dry-run"):
                 return
             if apart:
-                await asyncio.to_thread(remove, [layout.control_path(path) for path, _ in found])
+                await asyncio.to_thread(layout.remove, [layout.control_path(path) for path, _ in found])
                 return
             overwrite, sync = options.flag("allow-overwrite"), options.text("file-sync") != "never"
             keep = options.flag("media-keep-parts")
+            self._stage = "merging"
             self._size = await merge(found, path, media.ext, overwrite=overwrite, sync=sync, keep=keep)
             self._final = path
         finally:
             for place in places:
                 place.claims.release(place.gid)
+
+    async def _bring_extras(self, media: Media, path: str) -> None:
+        """What is stored beside ``path``, one after the other; nothing of it is worth a failure."""
+        before, self._stage = self._stage, "extras"
+        if not self._request.options.flag("dry-run"):
+            found = [await extras.bring(one, path, self._request, self._place, self._web) for one in media.extras]
+            self._extras = tuple(filter(None, found))
+        self._stage = before
 
     def _keep_to(self, formats: str) -> None:
         """Have the next Job prefer these formats, of which something may be there then, also in another process."""
@@ -216,6 +239,11 @@ class MediaJob:
         return path
 
     # ---- what it looks like
+
+    def _view(self) -> MediaView:
+        media = self._media
+        title, formats = (media.title, "+".join(part.format for part in media.parts)) if media else ("", "")
+        return MediaView(self._page, self._stage, title, printable(formats), self._extras)
 
     def _picture(self, parts: Sequence[Snapshot], uris: tuple[UriView, ...]) -> Snapshot:
         media = self._media

@@ -66,10 +66,10 @@ async def merge(
         await _run(command(program, parts, unready, ext))
         length = await asyncio.to_thread(_publish, unready, path, overwrite, sync)
     except BaseException:
-        remove([unready])
+        layout.remove([unready])
         raise
     mine = [name for part, _ in parts for name in (layout.control_path(part), *([] if keep else [part]))]
-    await asyncio.to_thread(remove, mine)
+    await asyncio.to_thread(layout.remove, mine)
     return length
 
 
@@ -78,13 +78,6 @@ def _prepare(path: str) -> str:
     unready = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.merge")
     os.close(layout.open_target(unready, create=True, exclusive=True))
     return unready
-
-
-def remove(paths: Sequence[str]) -> None:
-    """Delete what is there of these files."""
-    for path in paths:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
 
 
 def _publish(unready: str, path: str, overwrite: bool, sync: bool) -> int:

@@ -13,6 +13,8 @@ from typing import Any
 
 from slasshy_rpc.disk.faults import printable
 from slasshy_rpc.errors import DownloadError, ErrorCode
+from slasshy_rpc.media.extras import Extra, extras
+from slasshy_rpc.media.headers import lines
 from slasshy_rpc.net.address import redact
 from slasshy_rpc.plan import naming
 
@@ -27,12 +29,6 @@ DEMUXERS = {
 
 #: What separate parts may be merged into, and what ffmpeg calls it.
 MUXERS = {"mp4": "mp4", "m4v": "mp4", "mov": "mov", "webm": "webm", "mkv": "matroska"}
-
-#: Headers that are the engine's own affair.
-_OURS = re.compile(
-    "host|(if-)?range|accept-encoding|connection|content-length|transfer-encoding|te|upgrade|cookie|proxy-.*",
-    re.IGNORECASE,
-)
 
 _NAME = re.compile(r"[\w-]+", re.ASCII)
 
@@ -82,6 +78,8 @@ class Media:
 
     name: str
     parts: tuple[Part, ...]
+    extras: tuple[Extra, ...] = ()
+    title: str = ""
 
     @property
     def formats(self) -> str:
@@ -107,6 +105,7 @@ def understood(answer: Mapping[str, Any]) -> Media:
     try:
         parts = tuple(_part(one) for one in answer["parts"])
         name, ext = str(answer["name"]), str(answer["ext"]).lower()
+        beside, title = extras(answer), printable(str(answer.get("title") or ""))[:_LONGEST_TEXT]
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise DownloadError(f"yt-dlp's answer lacks something: {error}") from error
     if not parts or len(parts) > 2:
@@ -118,7 +117,7 @@ def understood(answer: Mapping[str, Any]) -> Media:
     stem = name.removesuffix(f".{answer['ext']}")
     *folders, last = [part for part in f"{stem}.{ext}".split("/") if part not in ("", ".", "..")]
     safe = [naming.sanitise(naming.fit(folder, _ROOM)) for folder in folders]
-    return Media("/".join([*safe, naming.sanitise(naming.fit(last, _ROOM))]), parts)
+    return Media("/".join([*safe, naming.sanitise(naming.fit(last, _ROOM))]), parts, beside, title)
 
 
 #: Bytes of a name, so that there is room for what is put before the extension of a part.
@@ -133,13 +132,10 @@ def part_name(name: str, part: Part) -> str:
 
 
 def _part(one: Mapping[str, Any]) -> Part:
-    url, headers = str(one["url"]), dict(one["headers"])
+    url = str(one["url"])
     if one["protocol"] not in ("http", "https") or not url.lower().startswith(("http://", "https://")):
         raise DownloadError(_TEXTS["formats"])
-    lines = [f"{name}: {value}" for name, value in headers.items() if not _OURS.fullmatch(name)]
-    if one["cookie"]:
-        lines.append(f"Cookie: {one['cookie']}")
     size, chunk = int(one["size"]), int(one["chunk"])
     size = size if 0 < size <= _LARGEST else 0
     chunk = max(chunk, LEAST_CHUNK) if chunk > 0 else 0
-    return Part(url, str(one["format"]), str(one["ext"]).lower(), tuple(lines), size, chunk)
+    return Part(url, str(one["format"]), str(one["ext"]).lower(), lines(one), size, chunk)

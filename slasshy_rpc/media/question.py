@@ -44,6 +44,8 @@ async def asked(page: str, options: OptionSet, formats: str, jar: Cookies) -> di
         "user_agent": agent,
         "headers": headers,
         "cookies": jar.text() + _given_cookies(page, options),
+        "subtitles": options.lines("media-subtitles"),
+        "thumbnail": options.flag("media-thumbnail"),
         "generic": options.text("media") == "only",
         "playlist": options.text("media-playlist"),
         "items": options.text("media-playlist-items"),

@@ -76,6 +76,9 @@ def settings(asked: Mapping[str, typing.Any]) -> Info:
         "allowed_extractors": ["default"] if asked.get("generic") else ["default", "-generic"],
         "js_runtimes": {"deno": {}, "node": {}, "quickjs": {}},
         "http_headers": headers,
+        "writesubtitles": bool(asked.get("subtitles")),
+        "subtitleslangs": asked.get("subtitles") or [],
+        "subtitlesformat": "srt/vtt/ass/best",
         **({"cookiefile": io.StringIO(asked["cookies"])} if asked.get("cookies") else {}),
         **given,
     }
@@ -99,7 +102,7 @@ def extract(url: str, asked: Mapping[str, typing.Any]) -> Info:
         ydl: typing.Any = Looker({**settings(asked), "format": select})
         with ydl:
             found = ydl.extract_info(url, download=False)
-            return told(found, ydl) if found else {"kind": "failed"}
+            return told(found, ydl, asked) if found else {"kind": "failed"}
     except YoutubeDLError as error:
         return refused(error)
     except SyntaxError as error:
@@ -125,37 +128,65 @@ def chosen(ydl: typing.Any, asked: Mapping[str, typing.Any], formats: list[Info]
     return best
 
 
-def told(info: Info, ydl: typing.Any) -> Info:
+def told(info: Info, ydl: typing.Any, asked: Mapping[str, typing.Any]) -> Info:
     """What the server has to know of a result."""
     if info.get("_type") in ("playlist", "multi_video"):
-        return listed(info, ydl)
+        return listed(info, ydl, asked)
     if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming", "post_live"):
         return {"kind": "live"}
     parts = []
     for one in info.get("requested_formats") or [info]:
         parts.append(
             {
-                "url": one["url"],
+                **link(one, ydl),
                 "protocol": one.get("protocol") or "",
                 "format": str(one.get("format_id") or ""),
                 "ext": one.get("ext") or "",
-                "headers": one.get("http_headers") or {},
-                "cookie": ydl.cookiejar.get_cookie_header(one["url"]) or "",
                 "size": one.get("filesize") or 0,
                 "chunk": (one.get("downloader_options") or {}).get("http_chunk_size") or 0,
             }
         )
     name = ydl.prepare_filename(info)
-    return {"kind": "video", "name": name, "ext": info.get("ext") or "", "parts": parts}
+    found = {
+        "kind": "video",
+        "title": info.get("title") or "",
+        "name": name,
+        "ext": info.get("ext") or "",
+        "parts": parts,
+    }
+    return {**found, "extras": extras(info, parts[0]["headers"], ydl, picture=bool(asked.get("thumbnail")))}
 
 
-def listed(info: Info, ydl: typing.Any) -> Info:
+def link(one: Info, ydl: typing.Any) -> Info:
+    """How a file is asked for."""
+    url = one["url"]
+    return {"url": url, "headers": one.get("http_headers") or {}, "cookie": ydl.cookiejar.get_cookie_header(url) or ""}
+
+
+def extras(info: Info, headers: Info, ydl: typing.Any, *, picture: bool) -> list[Info]:
+    """The wanted subtitles and the best picture; what has no URL, or comes in pieces, is left out."""
+    from yt_dlp.utils import determine_ext
+
+    found = []
+    for language, one in (info.get("requested_subtitles") or {}).items():
+        if one.get("url") and one.get("protocol") in (None, "http", "https"):
+            one.setdefault("http_headers", headers)
+            found.append({**link(one, ydl), "language": language, "ext": one.get("ext") or determine_ext(one["url"])})
+    pictures = [one for one in info.get("thumbnails") or () if one.get("url")]
+    if picture and pictures:
+        (best,) = pictures[-1:]
+        best.setdefault("http_headers", {name: headers[name] for name in ("User-Agent", "Referer") if name in headers})
+        found.append({**link(best, ydl), "language": "", "ext": best.get("ext") or determine_ext(best["url"], "jpg")})
+    return found
+
+
+def listed(info: Info, ydl: typing.Any, asked: Mapping[str, typing.Any]) -> Info:
     """Of a list the pages that it leads to, or where entries have none of their own, their places in it."""
     entries = [entry for entry in info.get("entries") or () if entry is not None]
     if len(entries) == 1 and entries[0].get("_type") not in ("url", "url_transparent"):
         (only,) = entries
         only.pop("playlist_index", None)
-        return told(ydl.process_ie_result(only, download=False), ydl)
+        return told(ydl.process_ie_result(only, download=False), ydl, asked)
     found: list[Info] = []
     for place, entry in enumerate(entries[:ENTRIES], 1):
         if entry.get("_type") in ("url", "url_transparent"):

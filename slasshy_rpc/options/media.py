@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from slasshy_rpc.errors import OptionError
-from slasshy_rpc.options.kinds import Kind
+from slasshy_rpc.options.kinds import Kind, Words
 
 _NUMBER = r"-?[1-9][0-9]{0,6}"
 _ITEM = rf"(?:{_NUMBER}|(?:{_NUMBER})?:(?:{_NUMBER})?(?::{_NUMBER})?|[1-9][0-9]{{0,6}}-[1-9][0-9]{{0,6}})"
@@ -26,6 +26,25 @@ class Items(Kind):
         text = super().parse(name, raw).replace(" ", "")
         if text and not _ITEMS.fullmatch(text):
             raise OptionError(name, f"{name} must be numbers and ranges of them, as in 1:10 or 1,3,-2:.")
+        return text
+
+
+_LANGUAGES = re.compile(r"[A-Za-z0-9_-]{1,40}(?:,[A-Za-z0-9_-]{1,40}){0,49}")
+
+
+class Languages(Words):
+    """Languages as a site has them, with commas between."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("LANGUAGE[,LANGUAGE...], all")
+
+    def parse(self, name: str, raw: str) -> str:
+        """The text without blanks."""
+        text = super().parse(name, raw).replace(" ", "")
+        if text and not _LANGUAGES.fullmatch(text):
+            raise OptionError(name, f"{name} must be languages, as in en,pt-BR.")
         return text
 
 

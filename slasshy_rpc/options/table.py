@@ -32,7 +32,7 @@ from slasshy_rpc.options.kinds import (
     Words,
     home,
 )
-from slasshy_rpc.options.media import Formats, Items, Template
+from slasshy_rpc.options.media import Formats, Items, Languages, Template
 from slasshy_rpc.options.proxies import Proxy
 
 
@@ -681,6 +681,11 @@ _add(
     Option("media-template", Template(), None, EACH, "slasshy",
         "What files are called, in yt-dlp's words, below --dir: as in %(uploader)s/%(title).100B. The extension is "
         "added.", metavar="TEMPLATE"),
+    Option("media-subtitles", Languages(), None, EACH, "slasshy",
+        "Store subtitles in these languages beside the file, as in en,de; all means all that there are.",
+        metavar="LANGUAGES"),
+    Option("media-thumbnail", BOOL, "false", EACH, "slasshy",
+        "Store the picture of a media page beside the file."),
     Option("media-cookies", PATH, None, NOWHERE, "slasshy",
         "Let yt-dlp use the cookies of FILE, of a form that --load-cookies takes. Without this option it uses those of "
         "--load-cookies.", metavar="FILE"),

@@ -42,7 +42,7 @@ class Errand:
     """One file that a page led to, called ``name``; ``headers`` are lines, for the URL's origin.
 
     ``longest_range`` as in Limits. ``ours``: it is made into another file in the end; until then it has a control file,
-    by which an earlier try's is known and gone on with.
+    by which an earlier try's is known and gone on with. ``keep_control``: it has one until somebody deletes it.
     """
 
     url: str
@@ -50,6 +50,7 @@ class Errand:
     headers: tuple[str, ...]
     longest_range: int
     ours: bool
+    keep_control: bool = False
 
 
 class Web:
@@ -91,7 +92,9 @@ class Web:
         if errand.ours:
             # Only a control file tells an earlier try's part, a whole one too, from what the user has under that name.
             only = replace(file.existing, continue_=False, remove_control_file=False)
-            file = replace(file, existing=only, keep_control=True)
+            file = replace(file, existing=only)
+        if errand.ours or errand.keep_control:
+            file = replace(file, keep_control=True)
         wanted = replace(
             wanted,
             out=errand.name,

@@ -250,6 +250,7 @@ def _carried_on(last: Snapshot, now: Snapshot) -> Snapshot:
         upload_speed=now.upload_speed,
         connections=now.connections,
         verify_pending=now.verify_pending,
+        media=now.media,
     )
 
 

@@ -171,6 +171,7 @@ def every_method(gid: str, waiting: str) -> dict[str, tuple[tuple[Any, ...], Any
         "aria2.saveSession": ((), "Filename is not given."),
         "slasshy.getVersion": ((), dict),
         "slasshy.getHistory": ((0, 1), "No history is kept here; --history=true turns it on."),
+        "slasshy.getMedia": ((gid,), f"No media data is available for GID#{gid}"),
         "aria2.shutdown": ((), "OK"),
         "aria2.forceShutdown": ((), "OK"),
         "system.multicall": (([],), "Recursive system.multicall forbidden."),
