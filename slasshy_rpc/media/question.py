@@ -6,7 +6,9 @@ Owns: which of the user's settings yt-dlp hears of, and what of them is for the 
 from __future__ import annotations
 
 import asyncio
+import re
 import typing
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from slasshy_rpc.errors import DownloadError, OptionError
@@ -44,6 +46,8 @@ async def asked(page: str, options: OptionSet, formats: str, jar: Cookies) -> di
         "user_agent": agent,
         "headers": headers,
         "cookies": jar.text() + _given_cookies(page, options),
+        "runtimes": dict(_runtime(word) for word in options.lines("media-js-runtime")) or None,
+        "arguments": arguments(options.lines("media-extractor-args")),
         "subtitles": options.lines("media-subtitles"),
         "thumbnail": options.flag("media-thumbnail"),
         "generic": options.text("media") == "only",
@@ -97,3 +101,20 @@ def _given_cookies(page: str, options: OptionSet) -> str:
 def _split(line: str) -> tuple[str, str]:
     name, _, value = line.partition(":")
     return name.strip().lower(), value.strip()
+
+
+def _runtime(word: str) -> tuple[str, dict[str, str]]:
+    name, _, path = word.partition(":")
+    return name, {"path": path} if path else {}
+
+
+def arguments(entries: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """What --media-extractor-args says, by extractor and key; of a key that is given twice the latter counts."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for entry in entries:
+        extractor, _, rest = entry.partition(":")
+        for pair in rest.split(";"):
+            key, _, values = pair.partition("=")
+            listed = [value.replace("\\,", ",").strip() for value in re.split(r"(?<!\\),", values)]
+            found.setdefault(extractor.lower(), {})[key.replace("-", "_").lower()] = listed
+    return found

@@ -22,6 +22,8 @@ ALLOWED = {
     "insecure": "nocheckcertificate",
     "items": "playlist_items",
     "merge": "merge_output_format",
+    "runtimes": "js_runtimes",
+    "arguments": "extractor_args",
 }
 
 #: Entries of a list that are told at most.

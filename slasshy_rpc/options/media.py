@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from slasshy_rpc.errors import OptionError
-from slasshy_rpc.options.kinds import Kind, Words
+from slasshy_rpc.options.kinds import Kind, Lines, Words
 
 _NUMBER = r"-?[1-9][0-9]{0,6}"
 _ITEM = rf"(?:{_NUMBER}|(?:{_NUMBER})?:(?:{_NUMBER})?(?::{_NUMBER})?|[1-9][0-9]{{0,6}}-[1-9][0-9]{{0,6}})"
@@ -91,4 +91,42 @@ class Template(Kind):
             )
         if any(part.strip() in ("", ".", "..") for part in text.split("/")) and text:
             raise OptionError(name, f"{name} must be a name below 'dir', without '..' and not starting with '/'.")
+        return text
+
+
+_RUNTIME = re.compile(r"(bun|deno|node|quickjs)(:/.+)?")
+
+
+class Runtimes(Words):
+    """Programs that run JavaScript, each perhaps with its path."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("deno[:PATH], node[:PATH], quickjs[:PATH], bun[:PATH]")
+
+    def parse(self, name: str, raw: str) -> str:
+        """The text as typed."""
+        text = super().parse(name, raw)
+        if not all(_RUNTIME.fullmatch(word) for word in self.decode(text)):
+            raise OptionError(
+                name, f"{name} must name deno, node, quickjs or bun, as in deno or node:/opt/node/bin/node."
+            )
+        return text
+
+
+_ARGUMENTS = re.compile(r"[\w-]+:[\w-]+=[^;]*(?:;[\w-]+=[^;]*)*")
+
+
+class ExtractorArguments(Lines):
+    """``EXTRACTOR:KEY=VALUE[,VALUE...][;KEY=...]``, cumulative."""
+
+    __slots__ = ()
+    values = "EXTRACTOR:KEY=VALUE[,VALUE][;KEY=VALUE]"
+
+    def parse(self, name: str, raw: str) -> str:
+        """One entry as typed."""
+        text = super().parse(name, raw)
+        if not _ARGUMENTS.fullmatch(text):
+            raise OptionError(name, f"{name} must be as in youtube:player_client=web,tv;lang=en.")
         return text

@@ -32,7 +32,7 @@ from slasshy_rpc.options.kinds import (
     Words,
     home,
 )
-from slasshy_rpc.options.media import Formats, Items, Languages, Template
+from slasshy_rpc.options.media import ExtractorArguments, Formats, Items, Languages, Runtimes, Template
 from slasshy_rpc.options.proxies import Proxy
 
 
@@ -691,6 +691,12 @@ _add(
         "--load-cookies.", metavar="FILE"),
     Option("media-user-agent", TEXT, None, EACH, "slasshy",
         "The User-Agent that media sites see, instead of a browser's or --user-agent.", metavar="USER_AGENT"),
+    Option("media-js-runtime", Runtimes(), None, NOWHERE, "slasshy",
+        "The programs with which yt-dlp may run the JavaScript of a page. Without this option it takes deno, node or "
+        "quickjs, if there is one.", metavar="NAME[:PATH][,...]"),
+    Option("media-extractor-args", ExtractorArguments(), None, NOWHERE, "slasshy",
+        "What yt-dlp's code for a site is told, in yt-dlp's words. May be given several times.",
+        metavar="ARGUMENTS", cumulative=True),
     Option("media-plugin-dir", PATH, None, NOWHERE, "slasshy",
         "Let yt-dlp use the plug-ins in this folder. Without this option it uses none.", metavar="DIR"),
     Option("history-keep-urls", BOOL, "false", NOWHERE, "slasshy",

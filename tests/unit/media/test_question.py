@@ -9,7 +9,7 @@ import pytest
 
 from slasshy_rpc.errors import DownloadError
 from slasshy_rpc.media import question as module
-from slasshy_rpc.media.question import asked, proxy_for
+from slasshy_rpc.media.question import arguments, asked, proxy_for
 from slasshy_rpc.net import address
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.options.values import Layer, Normal, OptionSet, defaults
@@ -86,3 +86,15 @@ async def test_a_file_of_its_own_takes_the_place_of_all_cookies(tmp_path: Path) 
     assert "all" not in cookies
     with pytest.raises(DownloadError, match="media-cookies"):
         await given(media_cookies=str(tmp_path / "none"))
+
+
+async def test_runtimes_and_arguments_are_said_in_yt_dlps_shape() -> None:
+    assert (await given())["runtimes"] is None
+    assert (await given(media_js_runtime="deno, node:/opt/node"))["runtimes"] == {
+        "deno": {},
+        "node": {"path": "/opt/node"},
+    }
+    assert arguments(["YouTube:player-client=web, tv;lang=a\\,b", "youtube:lang=c", "x:y="]) == {
+        "youtube": {"player_client": ["web", "tv"], "lang": ["c"]},
+        "x": {"y": [""]},
+    }

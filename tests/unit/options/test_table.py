@@ -13,7 +13,7 @@ OWN = {
 }  # fmt: skip
 
 #: Those about media that no caller over RPC may set: they lead to files and programs, or are about the whole server.
-CLOSED = {"media-cookies", "media-hosts", "media-plugin-dir"}
+CLOSED = {"media-cookies", "media-extractor-args", "media-hosts", "media-js-runtime", "media-plugin-dir"}
 
 
 def test_aria2s_options_are_all_there_and_ours_are_tagged() -> None:
