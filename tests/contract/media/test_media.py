@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # it has no types of its own
+import pytest
 
 from tests.support.behaviour import Behaviour, Seen, after
 from tests.support.media import page, whole
@@ -126,10 +127,14 @@ def test_under_auto_a_page_that_nobody_knows_is_stored(options: list[str], origi
     assert not (folder / "text").exists()
 
 
-def test_only_takes_pages_of_any_host(options: list[str], origin: Origin, folder: Path) -> None:
-    origin.serve("/v.mp4", length=MIB)
-    html = b"<html><head><title>T</title></head><body><video src='/v.mp4'></video></body></html>"
-    url = origin.serve("/blog", data=html, behaviour=Behaviour(content_type="text/html"))
+OG_VIDEO = '<meta property="og:video:type" content="video/mp4"><meta property="og:video" content="{}">'
+
+
+@pytest.mark.parametrize("tag", ["<video src='{}'></video>", OG_VIDEO])
+def test_only_takes_pages_of_any_host(options: list[str], origin: Origin, folder: Path, tag: str) -> None:
+    video = origin.serve("/v.mp4", length=MIB)
+    html = f"<html><head><title>T</title></head><body>{tag.format(video)}</body></html>"
+    url = origin.serve("/blog", data=html.encode(), behaviour=Behaviour(content_type="text/html"))
     code, said = run(*options, "--media=only", url)
     assert code == 0, said
     (path,) = folder.iterdir()

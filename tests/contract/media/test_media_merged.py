@@ -18,6 +18,9 @@ from tests.support.process import Server, run
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 
 
+PARTS = ("/v.mp4", "/a.m4a")
+
+
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
     return clip(tmp_path_factory.mktemp("clip"))
@@ -47,6 +50,23 @@ def test_one_gid_one_event_one_file(
         parts.append(str(tmp_path / name))
     assert digests(str(path)) == digests(*parts)
     assert origin.requests("/w.mp4") == []
+
+
+def test_the_same_page_twice_at_once_is_two_files(
+    server: Server, origin: Origin, media: tuple[bytes, bytes], folder: Path
+) -> None:
+    """Whose parts are not each other's either."""
+    held = Behaviour(hold_at=0)
+    urls = [origin.serve(path, data=data, behaviour=held) for path, data in zip(PARTS, media, strict=True)]
+    url = page(origin, "one", *apart(*urls))
+    gids = [server.add(url), server.add(url)]
+    origin.wait(lambda o: len({seen.connection for seen in o.requests(PARTS[0])}) == 2)
+    for path in PARTS:
+        origin.release(path)
+    paths = {server.completed(gid)["files"][0]["path"] for gid in gids}
+    assert paths == {str(folder / "One [one].mp4"), str(folder / "One [one].1.mp4")}
+    assert len(os.listdir(folder)) == 2
+    assert len({tuple(digests(path)) for path in paths}) == 1
 
 
 def test_paused_between_and_gone_on_with(

@@ -77,3 +77,30 @@ async def test_no_more_than_a_few_are_asked_at_once(workers: Workers) -> None:
 
 async def test_a_long_answer_is_read_whole(workers: Workers) -> None:
     assert len((await workers.ask({"ask": "long"}, 20))["text"]) == 1 << 20
+
+
+async def test_no_more_are_started_than_may_be_however_many_ask(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And whoever waits for one is answered by it."""
+    started: list[object] = []
+    all_busy = asyncio.Event()
+    spawn = asyncio.create_subprocess_exec
+
+    async def noted(*arguments: str, **how: object) -> asyncio.subprocess.Process:
+        started.append(arguments)
+        if len(started) == pool.WORKERS:
+            all_busy.set()
+        return await spawn(*arguments, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+    held = [asyncio.create_task(asked(workers, "wait")) for _ in range(pool.WORKERS)]
+    await asyncio.wait_for(all_busy.wait(), 20)
+    waiting = [asyncio.create_task(asked(workers, "who")) for _ in range(5)]
+    await asyncio.sleep(0)
+    assert len(started) == pool.WORKERS
+    held[0].cancel()
+    assert len(set(await asyncio.gather(*waiting))) == 1
+    assert len(started) == pool.WORKERS + 1  # the one whose question was given up is gone
+    held[1].cancel()
+    await asyncio.gather(*held, return_exceptions=True)
