@@ -52,7 +52,7 @@ def doctor(arguments: Sequence[str]) -> int:
 
 NO_FFMPEG = (
     "missing. Media come in the best format that is one file; with it, video and audio that come apart are merged. "
-    "On Debian and Ubuntu: sudo apt install ffmpeg; on macOS: brew install ffmpeg."
+    "On Debian and Ubuntu: sudo apt install ffmpeg; on macOS: brew install ffmpeg; --media-ffmpeg names one elsewhere."
 )
 
 

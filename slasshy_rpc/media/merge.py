@@ -22,9 +22,18 @@ from slasshy_rpc.media.plan import DEMUXERS, MUXERS
 _TAIL = 400
 
 
+_program = "ffmpeg"
+
+
+def use(program: str) -> None:
+    """Take this for ffmpeg, a name or a path, in the whole process."""
+    global _program
+    _program = program
+
+
 def ffmpeg() -> str | None:
     """Where ffmpeg is, or None."""
-    return shutil.which("ffmpeg")
+    return shutil.which(_program)
 
 
 def needed() -> str:

@@ -26,6 +26,7 @@ class MediaPages:
     def __init__(self, options: OptionSet, web: Web) -> None:
         self._web = web
         self._hosts = frozenset(host.lower() for host in options.lines("media-hosts"))
+        self._ffmpeg = options.text("media-ffmpeg") or ""
         self._plugins = options.text("media-plugin-dir") or ""
         self._workers: Workers | None = None
 
@@ -40,6 +41,10 @@ class MediaPages:
 
         if self._workers is None:
             self._workers = Workers(self._plugins)
+            if self._ffmpeg:
+                from slasshy_rpc.media.merge import use
+
+                use(self._ffmpeg)
         return MediaJob(request, place, self._web, self._workers, self._hosts)
 
     async def close(self) -> None:

@@ -691,6 +691,8 @@ _add(
         "--load-cookies.", metavar="FILE"),
     Option("media-user-agent", TEXT, None, EACH, "slasshy",
         "The User-Agent that media sites see, instead of a browser's or --user-agent.", metavar="USER_AGENT"),
+    Option("media-ffmpeg", Path("/path/to/ffmpeg"), None, NOWHERE, "slasshy",
+        "The ffmpeg that merges video and audio, if not the one that is found by its name.", metavar="PROGRAM"),
     Option("media-js-runtime", Runtimes(), None, NOWHERE, "slasshy",
         "The programs with which yt-dlp may run the JavaScript of a page. Without this option it takes deno, node or "
         "quickjs, if there is one.", metavar="NAME[:PATH][,...]"),

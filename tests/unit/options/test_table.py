@@ -13,7 +13,9 @@ OWN = {
 }  # fmt: skip
 
 #: Those about media that no caller over RPC may set: they lead to files and programs, or are about the whole server.
-CLOSED = {"media-cookies", "media-extractor-args", "media-hosts", "media-js-runtime", "media-plugin-dir"}
+CLOSED = {
+    "media-cookies", "media-extractor-args", "media-ffmpeg", "media-hosts", "media-js-runtime", "media-plugin-dir",
+}  # fmt: skip
 
 
 def test_aria2s_options_are_all_there_and_ours_are_tagged() -> None:
