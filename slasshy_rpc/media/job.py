@@ -22,7 +22,7 @@ from slasshy_rpc.media import extras, plan
 from slasshy_rpc.media.merge import merge, needed
 from slasshy_rpc.media.plan import Media, Part, Unsupported
 from slasshy_rpc.media.playlist import begotten
-from slasshy_rpc.media.question import asked
+from slasshy_rpc.media.question import asked, wanted
 from slasshy_rpc.net import address
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.base import Job, Outcome, Request, Workplace
@@ -165,8 +165,8 @@ class MediaJob:
             errand = replace(_errand(part, out, ours=False), keep_control=bool(media.extras))
             self._jobs = [self._web.errand_job(self._request, self._place, errand)]
             await self._jobs[0].run()
-            if media.extras:
-                path = self._place.claims.path_of(self._place.gid)
+            path = self._place.claims.path_of(self._place.gid)
+            if media.extras and path:
                 await self._bring_extras(media, path)
                 if not self._request.options.flag("force-save"):
                     await asyncio.to_thread(layout.remove, [layout.control_path(path)])
@@ -175,6 +175,8 @@ class MediaJob:
         apart = options.text("media-merge") == "off"
         if not apart:
             needed()
+        if options.text("checksum"):
+            raise DownloadError("The page has video and audio apart, and a --checksum is of one file. Leave it out.")
         path = await asyncio.to_thread(self._reserve, out)
         self._keep_to(media.formats)
         await self._bring_extras(media, path)
@@ -211,7 +213,7 @@ class MediaJob:
 
     def _keep_to(self, formats: str) -> None:
         """Have the next Job prefer these formats, of which something may be there then, also in another process."""
-        before = self._request.options.text("media-format") or ""
+        before = wanted(self._request.options)
         if formats and before.partition("/")[0] != formats and len(before) < _LONGEST_CHOICE:
             self._place.learn({"media-format": f"{formats}/{before}"})
 

@@ -53,14 +53,9 @@ def begotten(request: Request, answer: Mapping[str, Any], hosts: frozenset[str])
         log.warning("%s: %d of its entries have no address and are left out.", page, lost)
     if not found:
         raise DownloadError("The page is a list of media with nothing in it.", ErrorCode.NOT_FOUND)
-    if answer.get("more"):
-        log.log(
-            NOTICE,
-            "%s: its first %d media are taken; add it again with media-playlist-items=%d: for more.",
-            page,
-            len(found),
-            len(found) + lost + 1,
-        )
+    if more := answer.get("next"):
+        text = "%s: %d of its media are taken; add it again with media-playlist-items=%d: for more."
+        log.log(NOTICE, text, page, len(found), int(more))
     return Outcome(tuple(found))
 
 

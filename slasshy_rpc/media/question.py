@@ -36,7 +36,7 @@ async def asked(page: str, options: OptionSet, formats: str, jar: Cookies) -> di
         jar = await asyncio.to_thread(_loaded, path)
     apart = options.text("media-merge") == "off" or ffmpeg() is not None
     given = {
-        "format": formats or options.text("media-format"),
+        "format": formats or wanted(options),
         "protocols": PROTOCOLS,
         "whole": bool(options.text("checksum")) or not apart,  # what ffmpeg makes has no digest that anybody knows
         "merge": options.text("media-merge") if options.text("media-merge") in ("mkv", "mp4") else None,
@@ -55,6 +55,11 @@ async def asked(page: str, options: OptionSet, formats: str, jar: Cookies) -> di
         "items": options.text("media-playlist-items"),
     }
     return {"ask": "extract", "url": page, "options": given}
+
+
+def wanted(options: OptionSet) -> str:
+    """The choice of formats, in yt-dlp's words."""
+    return options.text("media-format") or ""
 
 
 def proxy_for(page: str, options: OptionSet) -> str:

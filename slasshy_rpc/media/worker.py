@@ -184,18 +184,18 @@ def extras(info: Info, headers: Info, ydl: typing.Any, *, picture: bool) -> list
 
 def listed(info: Info, ydl: typing.Any, asked: Mapping[str, typing.Any]) -> Info:
     """Of a list the pages that it leads to, or where entries have none of their own, their places in it."""
-    entries = [entry for entry in info.get("entries") or () if entry is not None]
-    if len(entries) == 1 and entries[0].get("_type") not in ("url", "url_transparent"):
-        (only,) = entries
+    entries = list(info.get("entries") or ())
+    places = info.get("requested_entries") or range(1, len(entries) + 1)
+    listed = [(place, entry) for place, entry in zip(places, entries, strict=False) if entry]
+    if len(listed) == 1 and listed[0][1].get("_type") not in ("url", "url_transparent"):
+        ((_, only),) = listed
         only.pop("playlist_index", None)
         return told(ydl.process_ie_result(only, download=False), ydl, asked)
     found: list[Info] = []
-    for place, entry in enumerate(entries[:ENTRIES], 1):
-        if entry.get("_type") in ("url", "url_transparent"):
-            found.append({"url": entry.get("url")})
-        else:
-            found.append({"item": entry.get("playlist_index") or place})
-    return {"kind": "playlist", "entries": found, "more": len(entries) > ENTRIES}
+    for place, entry in listed[:ENTRIES]:
+        own = entry.get("_type") in ("url", "url_transparent")
+        found.append({"url": entry.get("url")} if own else {"item": place})
+    return {"kind": "playlist", "entries": found, "next": listed[ENTRIES][0] if len(listed) > ENTRIES else 0}
 
 
 def refused(error: Exception) -> Info:

@@ -72,6 +72,15 @@ def test_polls_are_timed(tmp_path: Path) -> None:
 
 
 @needs_nginx
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+def test_media_pages_are_timed_beside_yt_dlp(tmp_path: Path) -> None:
+    results = bench(tmp_path, "--scenario", "media", "--size", "8", "--rounds", "1", "--contender", "slasshy")
+    ((run,),) = results["scenarios"]["media"]["runs"].values()
+    assert run["figures"]["MiB"] > 4
+    assert run["figures"]["yt-dlp / slasshy-rpc"] > 0
+
+
+@needs_nginx
 def test_a_killed_server_is_asked_what_it_knows(tmp_path: Path) -> None:
     results = bench(tmp_path, "--scenario", "restart", "--rounds", "1", "--calls", "60", *PAIR)
     runs = {who: run["figures"] for who, (run,) in results["scenarios"]["restart"]["runs"].items()}
