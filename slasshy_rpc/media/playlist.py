@@ -26,6 +26,9 @@ DEEPEST = 2
 #: What a list was given for one file.
 _OF_ONE = ("out", "checksum", "media-playlist-items")
 
+#: The longest URI of an entry that is taken (characters).
+_LONGEST = 8192
+
 #: What no URI may have.
 _BLANK = re.compile(r"[\x00-\x20\x7f]")
 
@@ -43,7 +46,7 @@ def begotten(request: Request, answer: Mapping[str, Any], hosts: frozenset[str])
         item, uri = entry.get("item"), entry.get("url")
         if item is not None:  # without a page of its own
             found.append(_with(below, {"media-playlist-items": str(int(item))}))
-        elif isinstance(uri, str) and uri.lower().startswith(("http://", "https://")) and not _BLANK.search(uri):
+        elif _is_link(uri):
             # What the list calls a page is one, even where the letters of its URL do not say so.
             sure = is_page(uri, "auto", hosts) or is_file(uri)
             found.append(replace(below if sure else _with(below, {"media": "only"}), uris=(uri,)))
@@ -57,6 +60,12 @@ def begotten(request: Request, answer: Mapping[str, Any], hosts: frozenset[str])
         text = "%s: %d of its media are taken; add it again with media-playlist-items=%d: for more."
         log.log(NOTICE, text, page, len(found), int(more))
     return Outcome(tuple(found))
+
+
+def _is_link(uri: object) -> bool:
+    if not isinstance(uri, str) or len(uri) > _LONGEST or _BLANK.search(uri):
+        return False
+    return uri.lower().startswith(("http://", "https://"))
 
 
 def _with(request: Request, own: Mapping[str, Normal]) -> Request:

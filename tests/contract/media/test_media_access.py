@@ -20,6 +20,9 @@ COOKIES = """# Netscape HTTP Cookie File
 other.test\tFALSE\t/\tFALSE\t0\tother\tse-cret
 """
 
+#: Their server is one for all of them.
+STANDING = True
+
 
 @pytest.fixture
 def cookies(tmp_path: Path) -> Path:

@@ -15,6 +15,9 @@ from tests.support.process import Refused, Server, run
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 
+#: Their server is one for all of them.
+STANDING = True
+
 
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:

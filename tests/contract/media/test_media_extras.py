@@ -15,6 +15,9 @@ from tests.support.process import Refused, Server
 
 WANTED = {"media_subtitles": "en,pt-BR,xx", "media_thumbnail": "true"}
 
+#: Their server is one for all of them.
+STANDING = True
+
 
 def with_extras(origin: Origin, *formats: dict[str, object], behaviour: Behaviour = GOOD) -> str:
     """A page with two subtitles that are there, one that is not, and two pictures; its URL."""
@@ -52,7 +55,6 @@ def test_they_lie_beside_a_merged_file_whatever_its_number(
     server: Server, origin: Origin, folder: Path, tmp_path: Path
 ) -> None:
     urls = [origin.serve(path, data=data) for path, data in zip(("/v.mp4", "/a.m4a"), clip(tmp_path), strict=True)]
-    folder.mkdir()
     (folder / "One [one].mp4").write_bytes(b"mine")
     server.completed(server.add(with_extras(origin, *apart(*urls)), **WANTED))
     assert sorted(os.listdir(folder)) == [
@@ -72,7 +74,6 @@ def test_names_and_types_are_safe_and_what_is_there_is_left_alone(server: Server
         "de": [{"url": evil, "ext": "vtt"}],
         "sv": [{"url": "file:///etc/passwd", "ext": "vtt"}],
     }
-    folder.mkdir()
     (folder / "One [one].de.vtt").write_bytes(b"mine")
     pictures = [{"url": f"{evil}.sh", "ext": "sh"}]
     url = page(origin, "one", whole(video), subtitles=subtitles, thumbnails=pictures)

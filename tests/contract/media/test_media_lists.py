@@ -15,6 +15,9 @@ from tests.support.media import OPTIONS, listing, page, whole
 from tests.support.origin import Origin
 from tests.support.process import PATIENCE, Refused, Server, run
 
+#: Their server is one for all of them.
+STANDING = True
+
 
 def begun(server: Server, url: str, **options: str) -> tuple[str, list[str]]:
     """Add a list; its GID and its children's."""
