@@ -18,6 +18,10 @@ from slasshy_rpc.disk.faults import disk_error, printable
 from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode
 from slasshy_rpc.media.plan import DEMUXERS, MUXERS
 
+#: Seconds that a merge may take, and bytes a second that a slow disk copies: large files may take longer.
+LEAST = 60.0
+COPIED = 2 << 20
+
 #: How much of what ffmpeg says is told (bytes).
 _TAIL = 400
 
@@ -72,7 +76,8 @@ async def merge(
     program = needed()
     unready = await asyncio.to_thread(_prepare, path)
     try:
-        await _run(command(program, parts, unready, ext))
+        size = await asyncio.to_thread(lambda: sum(os.path.getsize(part) for part, _ in parts))
+        await _run(command(program, parts, unready, ext), LEAST + size / COPIED)
         length = await asyncio.to_thread(_publish, unready, path, overwrite, sync)
     except BaseException:
         layout.remove([unready])
@@ -103,7 +108,7 @@ def _publish(unready: str, path: str, overwrite: bool, sync: bool) -> int:
         raise disk_error(error, "rename to its final name", path, ErrorCode.RENAMING_FAILED) from error
 
 
-async def _run(arguments: Sequence[str]) -> None:
+async def _run(arguments: Sequence[str], seconds: float) -> None:
     process = await asyncio.create_subprocess_exec(
         *arguments,
         stdin=asyncio.subprocess.DEVNULL,
@@ -116,9 +121,12 @@ async def _run(arguments: Sequence[str]) -> None:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, process.pid, 10)
         tail = b""
-        while data := await process.stderr.read(4096):  # there may be a line for every frame
-            tail = (tail + data)[-_TAIL:]
-        await process.wait()
+        async with asyncio.timeout(seconds):
+            while data := await process.stderr.read(4096):  # there may be a line for every frame
+                tail = (tail + data)[-_TAIL:]
+            await process.wait()
+    except TimeoutError as error:
+        raise DownloadError(f"ffmpeg did not merge within {seconds:.0f} seconds.", ErrorCode.TIMEOUT) from error
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -19,7 +19,7 @@ PARTS = ["f.v.mp4", "f.s.m4a"]
 def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Two parts with a control file each; ffmpeg writes ``merged``."""
 
-    async def run(arguments: Sequence[str]) -> None:
+    async def run(arguments: Sequence[str], seconds: float) -> None:
         made = os.open(arguments[-1].removeprefix("file:"), os.O_WRONLY)
         os.write(made, b"merged")
         os.close(made)
@@ -53,7 +53,7 @@ async def test_what_came_to_lie_there_is_not_written_over(tmp_path: Path, parts:
 async def test_a_failure_leaves_the_parts(
     tmp_path: Path, parts: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(arguments: Sequence[str]) -> None:
+    async def fail(arguments: Sequence[str], seconds: float) -> None:
         raise DownloadError("ffmpeg could not")
 
     monkeypatch.setattr(module, "_run", fail)
@@ -68,3 +68,19 @@ def test_ffmpeg_reads_these_files_alone_and_as_what_they_were_said_to_be() -> No
     for path, kind in (("/a", "mov"), ("/b", "matroska")):
         at = arguments.index(f"file:{path}")
         assert arguments[at - 5 : at] == ["-protocol_whitelist", "file", "-f", kind, "-i"]
+
+
+async def test_a_merge_that_does_not_end_is_ended(
+    tmp_path: Path, parts: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    endless = tmp_path / "endless"
+    endless.write_text("#!/bin/sh\nexec sleep 60\n")
+    endless.chmod(0o755)
+    monkeypatch.setattr(module, "ffmpeg", lambda: str(endless))
+    monkeypatch.setattr(module, "LEAST", 0.1)
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(DownloadError, match="did not merge within") as caught:
+        await merge(parts, str(tmp_path / "f.mp4"), "mp4", overwrite=False, sync=False)
+    assert caught.value.code == ErrorCode.TIMEOUT
+    assert sorted(os.listdir(tmp_path)) == before
