@@ -122,6 +122,14 @@ class DiskError(DownloadError):
         super().__init__(message, code, retry, terse="Download aborted." if terse is None else terse)
 
 
+class OtherLength(DiskError):
+    """What was begun at ``path`` is of a file of another length than the server has."""
+
+    def __init__(self, message: str, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 class SourceError(DownloadError):
     """A server, or the way to it, failed."""
 

@@ -17,7 +17,7 @@ from typing import Any
 from slasshy_rpc import clock
 from slasshy_rpc.disk import existing, layout
 from slasshy_rpc.disk.faults import printable
-from slasshy_rpc.errors import DownloadError, ErrorCode
+from slasshy_rpc.errors import DownloadError, ErrorCode, OtherLength
 from slasshy_rpc.media import extras, plan
 from slasshy_rpc.media.merge import merge, needed
 from slasshy_rpc.media.plan import Media, Part, Unsupported
@@ -163,8 +163,8 @@ class MediaJob:
             self._keep_to(media.formats)
             part = media.parts[0]
             errand = replace(_errand(part, out, ours=False), keep_control=bool(media.extras))
-            self._jobs = [self._web.errand_job(self._request, self._place, errand)]
-            await self._jobs[0].run()
+            self._jobs = []
+            await self._fetch(errand, self._place)
             path = self._place.claims.path_of(self._place.gid)
             if media.extras and path:
                 await self._bring_extras(media, path)
@@ -185,9 +185,7 @@ class MediaJob:
         self._jobs = []
         try:
             for part, place in zip(media.parts, places, strict=True):
-                job = self._web.errand_job(self._request, place, _errand(part, self._beside(path, part), ours=True))
-                self._jobs.append(job)
-                await job.run()
+                await self._fetch(_errand(part, self._beside(path, part), ours=True), place)
                 found.append((place.claims.path_of(place.gid), part.ext))
             if options.flag("dry-run"):
                 return
@@ -202,6 +200,23 @@ class MediaJob:
         finally:
             for place in places:
                 place.claims.release(place.gid)
+
+    async def _fetch(self, errand: Errand, place: Workplace) -> None:
+        """Have one file brought. What an earlier try has begun of one of another length gives way to it."""
+        begun = place.claims.path_of(place.gid)
+        job = self._web.errand_job(self._request, place, errand)
+        self._jobs.append(job)
+        try:
+            await job.run()
+            return
+        except OtherLength as error:
+            if not errand.ours and error.path != begun:
+                raise
+            mine = error.path
+            log.info("%s is begun anew: the page has another file by now.", printable(mine))
+        await asyncio.to_thread(layout.remove, [mine, layout.control_path(mine)])
+        self._jobs[-1] = self._web.errand_job(self._request, place, errand)
+        await self._jobs[-1].run()
 
     async def _bring_extras(self, media: Media, path: str) -> None:
         """What is stored beside ``path``, one after the other; nothing of it is worth a failure."""

@@ -17,7 +17,7 @@ from slasshy_rpc import _engine
 from slasshy_rpc.disk import control, existing, layout, livemap
 from slasshy_rpc.disk.allocate import Method, allocate
 from slasshy_rpc.disk.bits import BLOCK
-from slasshy_rpc.errors import DiskError, ErrorCode
+from slasshy_rpc.errors import DiskError, OtherLength
 from slasshy_rpc.plan.ranges import Range, Ranges
 from slasshy_rpc.values import NOTICE
 
@@ -166,10 +166,10 @@ class LocalFile:
         if found is None:
             return
         if found.total_length != self.length:
-            raise DiskError(
+            raise OtherLength(
                 f"{layout.control_path(self.path)} belongs to a file of {found.total_length} bytes, but the server has"
                 f" {self.length}. Remove it to start over, or give another out.",
-                ErrorCode.UNKNOWN,
+                self.path,
             )
         if found.done and self.rules.keep_piece_length:
             self.piece_length = found.piece_length

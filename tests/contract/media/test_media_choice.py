@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.behaviour import Behaviour
 from tests.support.media import apart, clip, digests, page, whole
 from tests.support.origin import Origin
 from tests.support.process import Refused, Server, run
@@ -46,6 +47,20 @@ def test_the_wanted_format_is_taken(server: Server, origin: Origin, formats: lis
     assert wrong["errorMessage"].startswith("The media-format is none:")
     with pytest.raises(Refused, match="media-format"):
         server.add(url, media_format="")
+
+
+def test_another_format_may_be_wanted_while_one_is_on_its_way(
+    server: Server, origin: Origin, formats: list[dict[str, Any]], folder: Path
+) -> None:
+    """It begins anew, and of the two no file is mixed."""
+    large = origin.serve("/large.mp4", length=1 << 20, behaviour=Behaviour(hold_at=1 << 19))
+    url = page(origin, "one", *formats, whole(large, format_id="99", height=9999))
+    gid = server.add(url, media_format="99")
+    server.until(gid, lambda status: int(status["completedLength"]) > 0)
+    server.call("aria2.changeOption", gid, {"media-format": "18"})
+    done = server.completed(gid)
+    assert (done["totalLength"], done["completedLength"]) == ("18", "18")
+    assert origin.content("/s.mp4").difference(Path(done["files"][0]["path"])) is None
 
 
 def test_what_cannot_be_brought_here_is_not_chosen(server: Server, origin: Origin) -> None:

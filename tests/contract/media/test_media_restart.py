@@ -140,3 +140,27 @@ def test_a_link_that_expires_twice_is_an_error_and_its_bytes_are_kept(
     server.completed(server.add(url, split="1"))
     assert origin.content("/v.mp4").difference(folder / "E [e].mp4") is None
     assert origin.sent("/v.mp4") <= MIB + 3 * UNIT
+
+
+@needs_ffmpeg
+def test_a_file_that_has_become_another_is_begun_anew(
+    options: list[str], origin: Origin, media: tuple[bytes, bytes], folder: Path
+) -> None:
+    """Of a part it is known by its name whose it is, of a file by the Download that began it."""
+    held = Behaviour(hold_at=MIB // 2)
+    urls = [origin.serve(path, data=data, behaviour=held) for path, data in zip(PARTS, media, strict=True)]
+    alone = page(origin, "alone", whole(origin.serve("/w.mp4", length=MIB, behaviour=held)))
+    gids = ("00000000000000ab", "00000000000000ac")
+    with Server(*options) as server:
+        for url, gid in zip((page(origin, "one", *apart(*urls)), alone), gids, strict=True):
+            server.add(url, gid=gid)
+            server.until(gid, lambda status: int(status["completedLength"]) > 0)
+        server.kill()
+    for path, data in zip(PARTS, media, strict=True):
+        origin.serve(path, data=data[:-MIB])
+    origin.serve("/w.mp4", length=MIB // 4)
+    with Server(*options) as server:
+        for gid in gids:
+            server.completed(gid)
+    assert origin.content("/w.mp4").difference(folder / "Alone [alone].mp4") is None
+    assert sorted(path.name for path in folder.iterdir()) == ["Alone [alone].mp4", "One [one].mp4"]
