@@ -15,9 +15,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slasshy_rpc import __version__
+from slasshy_rpc.cli.arguments import parse
 from slasshy_rpc.errors import DownloadError, UsageError
-from slasshy_rpc.media.merge import ffmpeg
+from slasshy_rpc.media.merge import ffmpeg, use
 from slasshy_rpc.media.pool import Workers
+from slasshy_rpc.media.question import runtimes
 from slasshy_rpc.net import tls
 
 #: Days after which yt-dlp no longer knows some sites as they are.
@@ -30,11 +32,14 @@ _INSTALL = f"{shlex.quote(sys.executable)} -m pip install --upgrade 'yt-dlp[defa
 
 
 def doctor(arguments: Sequence[str]) -> int:
-    """Print the report; returns 0. Raises UsageError."""
+    """Print the report, with what the conf file names; returns 0. Raises UsageError and OptionError."""
     if arguments:
         raise UsageError("doctor takes no arguments: slasshy-rpc doctor")
+    options = parse((), compat=False).options
+    if named := options.text("media-ffmpeg"):
+        use(named)
     try:
-        known = asyncio.run(_versions())
+        known = asyncio.run(_versions(runtimes(options)))
     except DownloadError as error:
         known = {"text": str(error)}
     program = ffmpeg()
@@ -81,10 +86,10 @@ def media(known: Mapping[str, Any], today: datetime.date) -> list[tuple[str, str
     return [("yt-dlp", text), ("JavaScript", runtime)]
 
 
-async def _versions() -> dict[str, Any]:
+async def _versions(runtimes: Mapping[str, Mapping[str, str]] | None) -> dict[str, Any]:
     workers = Workers()
     try:
-        return await workers.ask({"ask": "versions"}, _PATIENCE)
+        return await workers.ask({"ask": "versions", "runtimes": runtimes}, _PATIENCE)
     finally:
         await workers.close()
 

@@ -46,7 +46,7 @@ async def asked(page: str, options: OptionSet, formats: str, jar: Cookies) -> di
         "user_agent": agent,
         "headers": headers,
         "cookies": jar.text() + _given_cookies(page, options),
-        "runtimes": dict(_runtime(word) for word in options.lines("media-js-runtime")) or None,
+        "runtimes": runtimes(options),
         "arguments": arguments(options.lines("media-extractor-args")),
         "subtitles": options.lines("media-subtitles"),
         "thumbnail": options.flag("media-thumbnail"),
@@ -108,9 +108,10 @@ def _split(line: str) -> tuple[str, str]:
     return name.strip().lower(), value.strip()
 
 
-def _runtime(word: str) -> tuple[str, dict[str, str]]:
-    name, _, path = word.partition(":")
-    return name, {"path": path} if path else {}
+def runtimes(options: OptionSet) -> dict[str, dict[str, str]] | None:
+    """What --media-js-runtime says, with the path of each if there is one; None if it says nothing."""
+    named = (word.partition(":")[::2] for word in options.lines("media-js-runtime"))
+    return {name: {"path": path} if path else {} for name, path in named} or None
 
 
 def arguments(entries: Sequence[str]) -> dict[str, dict[str, list[str]]]:

@@ -224,14 +224,20 @@ def refused(error: Exception) -> Info:
     return {"kind": kind, "text": text or type(cause).__name__}
 
 
-def versions() -> Info:
-    """yt-dlp's version and the JavaScript runtimes that it can use; for people who look for what is missing."""
+def versions(named: Mapping[str, Mapping[str, str]] | None) -> Info:
+    """yt-dlp's version and the JavaScript runtimes that it can use, of those ``named`` if there are any; for people who
+    look for what is missing."""
     import importlib.metadata
 
     import yt_dlp
     from yt_dlp.globals import supported_js_runtimes
 
-    found = {name: kind().info for name, kind in supported_js_runtimes.value.items() if kind is not None}
+    known = {name: kind for name, kind in supported_js_runtimes.value.items() if kind is not None}
+    found = {
+        name: kind((named or {}).get(name, {}).get("path")).info
+        for name, kind in known.items()
+        if name in (named or known)
+    }
     try:
         solver = importlib.metadata.version("yt-dlp-ejs")
     except importlib.metadata.PackageNotFoundError:
@@ -261,7 +267,7 @@ def answer(line: bytes) -> Info:
     try:
         question = json.loads(line)
         if question["ask"] == "versions":
-            return versions()
+            return versions(question.get("runtimes"))
         return extract(question["url"], question["options"])
     except Exception as error:
         return {"kind": "failed", "text": f"{type(error).__name__}: {error}".split("\n")[0]}

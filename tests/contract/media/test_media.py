@@ -233,7 +233,7 @@ def test_pause_and_remove_at_every_stage(server: Server, origin: Origin, folder:
 
 def test_the_doctor(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "slasshy_rpc", "doctor"]
-    environment = {**os.environ, "PATH": str(tmp_path)}
+    environment = {**os.environ, "PATH": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "none")}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stderr) == (0, "")
     rows = dict(line.split(":", 1) for line in done.stdout.splitlines())
@@ -241,3 +241,14 @@ def test_the_doctor(tmp_path: Path) -> None:
     assert "days old" in rows["yt-dlp"]
     assert "none" in rows["JavaScript"]
     assert rows["ffmpeg"].strip().startswith("missing")
+    folder = tmp_path / "slasshy-rpc"
+    folder.mkdir()
+    for name, says in (("ff", "ffmpeg version 9.9 Copyright"), ("node", "v99.0.0")):
+        (folder / name).write_text(f"#!/bin/sh\necho '{says}'\n")
+        (folder / name).chmod(0o755)
+    (folder / "slasshy-rpc.conf").write_text(f"media-ffmpeg={folder}/ff\nmedia-js-runtime=node:{folder}/node\n")
+    environment["XDG_CONFIG_HOME"] = str(tmp_path)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    rows = dict(line.split(":", 1) for line in done.stdout.splitlines())
+    assert rows["ffmpeg"].strip() == f"9.9 ({folder}/ff)"
+    assert rows["JavaScript"].strip().startswith("node 99.0.0")
