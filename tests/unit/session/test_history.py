@@ -184,3 +184,18 @@ async def test_a_paused_one_keeps_its_path(tmp_path: Path) -> None:
     assert life.paths == {gid: path}
     life.session.recall(life.paths)
     assert life.session.claims.path_of(gid) == path
+
+
+async def test_what_a_job_has_learned_is_known_to_the_next_process(tmp_path: Path) -> None:
+    """And to its own session at once, without a restart of the job."""
+    life = Life(tmp_path)
+    life.go()
+    life.session.start()
+    gid = await life.stage.add(split="3")
+    life.stage.job(gid).place.learn({"media-format": "137+140/b"})
+    await turns()
+    assert life.session.find(gid).options.text("media-format") == "137+140/b"
+    assert life.stage.events() == ["START"]
+    await life.end()
+    (again,) = Life(tmp_path).session.queue
+    assert (again.options.text("media-format"), again.options.integer("split")) == ("137+140/b", 3)
