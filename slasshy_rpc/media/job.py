@@ -176,7 +176,7 @@ class MediaJob:
             return
         options = self._request.options
         apart = options.text("media-merge") == "off"
-        if not apart:
+        if not apart and len(media.parts) > 1:
             needed()
         if options.text("checksum"):
             raise DownloadError("The page has video and audio apart, and a --checksum is of one file. Leave it out.")

@@ -114,7 +114,7 @@ def durations(path: Path) -> list[float]:
 
 def decoded(path: Path) -> list[str]:
     """The pictures, and the packets of the sound, whatever they lie in: one line a stream."""
-    maps = ("-map", "0:v", "-map", "0:a", "-c:a", "copy")
+    maps = ("-map", "0:v?", "-map", "0:a?", "-c:a", "copy")
     return _ffmpeg("-i", str(path), *maps, "-f", "streamhash", "-hash", "md5", "-").splitlines()
 
 

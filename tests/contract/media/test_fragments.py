@@ -16,6 +16,7 @@ from tests.support.origin import Origin
 from tests.support.process import Server, run
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+STANDING = True
 
 TS = [f"t{n}.ts" for n in range(4)]
 Files = dict[str, bytes]
@@ -73,6 +74,19 @@ def test_dash_video_and_audio_are_one_download(
         heard = [text for text in ear.heard if gid in text]
     assert [text.partition("aria2.on")[2].partition('"')[0] for text in heard] == ["DownloadStart", "DownloadComplete"]
     assert decoded(one_file(folder)) == source
+
+
+def test_dash_video_and_audio_may_stay_two_files(
+    server: Server, origin: Origin, files: Files, folder: Path, source: list[str]
+) -> None:
+    url = page(origin, "one", mpds=[put(origin, files) + "dash.mpd"])
+    done = server.completed(server.add(url, media_merge="off"))
+    paths = sorted(folder.iterdir(), key=lambda path: path.suffix, reverse=True)
+    assert [path.suffix for path in paths] == [".mp4", ".m4a"]
+    assert [decoded(path) for path in paths] == [source[:1], [source[1].replace("1,a", "0,a")]]
+    assert {(file["path"], file["length"]) for file in done["files"]} == {
+        (str(path), str(path.stat().st_size)) for path in paths
+    }
 
 
 def test_hls_with_its_sound_apart_is_merged(
@@ -211,4 +225,4 @@ def test_without_ffmpeg_fragments_are_put_together(
     assert decoded(folder / "Fmp4 [fmp4].mp4") == source
     code, said = run(*options, page(origin, "two", mpds=[f"{site}dash.mpd"]), environment=bare)
     assert code == 1
-    assert "no media that comes over HTTP" in said
+    assert "ffmpeg is needed to merge" in said

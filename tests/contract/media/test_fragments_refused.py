@@ -14,6 +14,7 @@ from tests.support.origin import Origin
 from tests.support.process import Server
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+STANDING = True
 
 TS = [f"t{n}.ts" for n in range(4)]
 Files = dict[str, bytes]

@@ -18,6 +18,7 @@ from tests.support.process import Server, run
 from tests.support.proxy import HttpProxy
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+STANDING = True
 
 TS = [f"t{n}.ts" for n in range(4)]
 Files = dict[str, bytes]

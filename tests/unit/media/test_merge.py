@@ -70,7 +70,7 @@ def test_ffmpeg_reads_these_files_alone_and_as_what_they_were_said_to_be() -> No
 
 
 async def test_a_merge_that_does_not_end_is_ended(
-    tmp_path: Path, parts: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, parts: list[Track], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
     endless = tmp_path / "endless"
