@@ -19,7 +19,8 @@ from slasshy_rpc.disk import existing, layout
 from slasshy_rpc.disk.faults import printable
 from slasshy_rpc.errors import DownloadError, ErrorCode, OtherLength
 from slasshy_rpc.media import extras, plan
-from slasshy_rpc.media.merge import merge, needed
+from slasshy_rpc.media.fragments import FragmentJob
+from slasshy_rpc.media.merge import Track, ffmpeg, merge, needed
 from slasshy_rpc.media.plan import Media, Part, Unsupported
 from slasshy_rpc.media.playlist import begotten
 from slasshy_rpc.media.question import asked, wanted
@@ -115,7 +116,9 @@ class MediaJob:
         """See ``Job.servers``."""
         if self._plain is not None:
             return self._plain.servers()
-        return tuple(replace(view, uri=self._page) for job in self._jobs for view in job.servers())
+        return tuple(
+            replace(view, uri=self._page, current_uri=self._page) for job in self._jobs for view in job.servers()
+        )
 
     def retune(self, changed: OptionSet) -> bool:
         """See ``Job.retune``; what begins later has them too."""
@@ -159,7 +162,7 @@ class MediaJob:
         """Everything, with these links."""
         self._stage = "downloading"
         out = self._request.options.text("out") or media.name
-        if len(media.parts) == 1:
+        if len(media.parts) == 1 and not media.parts[0].fragmented:
             self._keep_to(media.formats)
             part = media.parts[0]
             errand = replace(_errand(part, out, ours=False), keep_control=bool(media.extras))
@@ -173,33 +176,70 @@ class MediaJob:
             return
         options = self._request.options
         apart = options.text("media-merge") == "off"
-        if not apart:
+        if not apart and len(media.parts) > 1:
             needed()
         if options.text("checksum"):
             raise DownloadError("The page has video and audio apart, and a --checksum is of one file. Leave it out.")
         path = await asyncio.to_thread(self._reserve, out)
         self._keep_to(media.formats)
         await self._bring_extras(media, path)
-        places = [replace(self._place, gid=self._place.gid[:-1] + mark) for mark in _MARKS]
-        found: list[tuple[str, str]] = []
+        places = [replace(self._place, gid=self._place.gid[:-1] + mark) for mark in _MARKS[: len(media.parts)]]
+        tracks: list[Track] = []
         self._jobs = []
         try:
             for part, place in zip(media.parts, places, strict=True):
-                await self._fetch(_errand(part, self._beside(path, part), ours=True), place)
-                found.append((place.claims.path_of(place.gid), part.ext))
+                tracks.append(await self._track(part, place, path, alone=len(places) == 1))
             if options.flag("dry-run"):
                 return
-            if apart:
-                await asyncio.to_thread(layout.remove, [layout.control_path(path) for path, _ in found])
-                return
-            overwrite, sync = options.flag("allow-overwrite"), options.text("file-sync") != "never"
-            keep = options.flag("media-keep-parts")
             self._stage = "merging"
-            self._size = await merge(found, path, media.ext, overwrite=overwrite, sync=sync, keep=keep)
+            if apart and len(tracks) > 1:
+                for part, track, job in zip(media.parts, tracks, list(self._jobs), strict=True):
+                    await self._leave(part, track, job, path)
+                return
+            ext = media.ext
+            if ffmpeg() is None and tracks[0].ext != ext and not options.text("out"):
+                # What is put together without ffmpeg stays what it is.
+                ext = tracks[0].ext
+                self._place.claims.release(self._place.gid)
+                path = await asyncio.to_thread(self._reserve, f"{media.name.removesuffix(media.ext)}{ext}")
+            self._size = await self._merge(tracks, path, ext)
             self._final = path
         finally:
             for place in places:
                 place.claims.release(place.gid)
+
+    async def _track(self, part: Part, place: Workplace, path: str, *, alone: bool) -> Track:
+        """Bring one Part of what will be ``path``."""
+        request, options = self._request, self._request.options
+        if not part.fragmented:
+            await self._fetch(_errand(part, self._beside(path, part), ours=True), place)
+            return Track([[place.claims.path_of(place.gid)]], part.ext)
+        means = self._web.means(request, place, part.url, part.headers, part.cookies)
+        target = path if alone else os.path.join(os.path.dirname(path), plan.part_name(os.path.basename(path), part))
+        skip, dry = options.flag("media-skip-unavailable"), options.flag("dry-run")
+        job = FragmentJob(part, self._page, target, means, self._web.fenced(request, place), skip=skip, dry=dry)
+        self._jobs.append(job)
+        await job.run()
+        return await asyncio.to_thread(job.track)
+
+    async def _leave(self, part: Part, track: Track, job: Job, path: str) -> None:
+        """What has become of one Part stays a file of its own."""
+        if not track.folder:
+            await asyncio.to_thread(layout.remove, [layout.control_path(track.paths[0])])
+            return
+        target = os.path.join(os.path.dirname(path), plan.part_name(os.path.basename(path), part))
+        ext = part.ext if ffmpeg() is not None else track.ext
+        target = f"{target.removesuffix(part.ext)}{ext}"
+        size = await self._merge([track], target, ext)
+        if isinstance(job, FragmentJob):
+            job.became(target, size)
+
+    async def _merge(self, tracks: Sequence[Track], path: str, ext: str) -> int:
+        options = self._request.options
+        overwrite, sync = options.flag("allow-overwrite"), options.text("file-sync") != "never"
+        return await merge(
+            tracks, path, ext, overwrite=overwrite, sync=sync, keep=options.flag("media-keep-parts")
+        )  # fmt: skip
 
     async def _fetch(self, errand: Errand, place: Workplace) -> None:
         """Have one file brought. What an earlier try has begun of one of another length gives way to it."""

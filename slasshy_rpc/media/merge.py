@@ -1,4 +1,4 @@
-"""Video and audio that came as two files become one, by ffmpeg, without touching what is in them.
+"""Video and audio that came as two files, or in fragments, become one, by ffmpeg, without touching what is in them.
 
 Owns: ffmpeg's command line, its process and the file that it makes. Never: lets ffmpeg guess what a file is (one that
 is really a playlist would name others for it to read), or reach anything but these files.
@@ -12,11 +12,17 @@ import os
 import shutil
 import signal
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from slasshy_rpc.disk import layout
+from slasshy_rpc.disk import fragments, layout
 from slasshy_rpc.disk.faults import disk_error, printable
 from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode
+from slasshy_rpc.media.pieces import Feed, Feeds, concatenate
 from slasshy_rpc.media.plan import DEMUXERS, MUXERS
+from slasshy_rpc.protocols.offloop import outlast, threaded
+
+#: In the place of an extension: a list of files.
+LISTED = "ffconcat"
 
 #: Seconds that a merge may take, and bytes a second that a slow disk copies: large files may take longer.
 LEAST = 60.0
@@ -51,40 +57,129 @@ def needed() -> str:
     return program
 
 
-def command(program: str, parts: Sequence[tuple[str, str]], into: str, ext: str) -> list[str]:
-    """ffmpeg's arguments: ``parts`` are (path, extension), the video first; ``into`` becomes a file of type ``ext``."""
+def command(program: str, parts: Sequence[tuple[str | int, str]], into: str, ext: str) -> list[str]:
+    """ffmpeg's arguments: ``parts`` are (path, extension), the video first, or all in one; ``into`` becomes a file of
+    type ``ext``. A number in the place of a path is the descriptor of a pipe; LISTED, in that of an extension: the file
+    is a list, which we wrote, of files that ffmpeg has made."""
     arguments = [program, "-nostdin", "-y", "-loglevel", "error"]
     for path, kind in parts:
-        arguments += ["-protocol_whitelist", "file", "-f", DEMUXERS[kind], "-i", f"file:{path}"]
-    arguments += ["-map", "0:v:0", "-map", "1:a:0", "-c", "copy"]
+        protocol = "pipe" if isinstance(path, int) else "file"
+        demuxer = ["concat", "-safe", "0"] if kind == LISTED else [DEMUXERS[kind]]
+        arguments += ["-protocol_whitelist", protocol, "-f", *demuxer, "-i", f"{protocol}:{path}"]
+    video, audio = ("0:v:0", "1:a:0") if len(parts) > 1 else ("0:v:0?", "0:a:0?")
+    arguments += ["-map", video, "-map", audio, "-c", "copy"]
     if MUXERS[ext] in ("mp4", "mov"):
         arguments += ["-movflags", "+faststart"]
     return [*arguments, "-f", MUXERS[ext], f"file:{into}"]
 
 
-async def merge(
-    parts: Sequence[tuple[str, str]], path: str, ext: str, *, overwrite: bool, sync: bool, keep: bool = False
-) -> int:
-    """Make ``path`` of ``parts`` (as in ``command``); its length in bytes.
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What one Part has become, a stream of type ``ext``: one file, or in ``folder`` its fragments.
 
-    Their control files are deleted then, and they too unless ``keep``.
+    In each of ``runs`` times go on; between two of them they begin anew.
+    """
+
+    runs: Sequence[Sequence[str]]
+    ext: str
+    folder: str = ""
+
+    @property
+    def paths(self) -> list[str]:
+        """All files."""
+        return [path for run in self.runs for path in run]
+
+    @property
+    def broken(self) -> bool:
+        """Whether its times have to be put right: demuxers do that for a stream, but not for a file in fragments."""
+        return len(self.runs) > 1 and self.ext in MUXERS
+
+
+async def merge(
+    tracks: Sequence[Track], path: str, ext: str, *, overwrite: bool, sync: bool, keep: bool = False
+) -> int:
+    """Make ``path`` of the ``tracks``; its length in bytes.
+
+    Their control files are deleted then, and they too unless ``keep``; fragments are in any case.
 
     Cancelled, all is as before.
 
     Raises DownloadError if ffmpeg cannot, DiskError 13 if something else lies at ``path`` and ``overwrite`` is not set.
     """
-    program = needed()
+    program = needed() if len(tracks) > 1 else ffmpeg()
+    if program is None and tracks[0].broken:
+        raise DownloadError("ffmpeg is needed to put the media together. Install it and add the page again.")
+    if ext not in MUXERS and any(track.ext != ext for track in tracks):
+        raise DownloadError(f"The media cannot be made into a file of type {ext}.")
     unready = await asyncio.to_thread(_prepare, path)
     try:
-        size = await asyncio.to_thread(lambda: sum(os.path.getsize(part) for part, _ in parts))
-        await _run(command(program, parts, unready, ext), LEAST + size / COPIED)
+        if program is None or (len(tracks) == 1 and tracks[0].ext == ext and ext not in MUXERS):
+            await asyncio.to_thread(concatenate, tracks[0].paths, unready)
+        else:
+            await _convert(program, tracks, unready, ext)
         length = await asyncio.to_thread(_publish, unready, path, overwrite, sync)
     except BaseException:
         layout.remove([unready])
         raise
-    mine = [name for part, _ in parts for name in (layout.control_path(part), *([] if keep else [part]))]
-    await asyncio.to_thread(layout.remove, mine)
+    await asyncio.to_thread(_clear, tracks, keep)
     return length
+
+
+async def _convert(program: str, tracks: Sequence[Track], unready: str, ext: str) -> None:
+    """Have ffmpeg read the tracks: files by their names, fragments one behind the other through pipes."""
+    seconds = await asyncio.to_thread(_patience, [path for track in tracks for path in track.paths])
+    feeds: list[Feed] = []
+    parts: list[tuple[str | int, str]] = []
+    try:
+        for track in tracks:
+            if track.broken:
+                parts.append((await _mended(program, track), LISTED))
+            elif track.folder:
+                feeds.append(Feed(track.paths))
+                parts.append((feeds[-1].reader.fileno(), track.ext))
+            else:
+                parts.append((track.paths[0], track.ext))
+        await _run(command(program, parts, unready, ext), seconds, feeds)
+    finally:
+        for feed in feeds:
+            feed.close()
+
+
+async def _mended(program: str, track: Track) -> str:
+    """Make a file of each run, whose times begin at nothing; the path of a list of them."""
+    names = []
+    for number, run in enumerate(track.runs):
+        made = await asyncio.to_thread(fragments.scratch, track.folder, number)
+        feed = Feed(run)
+        try:
+            seconds = await asyncio.to_thread(_patience, run)
+            await _run(command(program, [(feed.reader.fileno(), track.ext)], made, track.ext), seconds, [feed])
+        finally:
+            feed.close()
+        names.append(os.path.basename(made))  # digits: nothing to quote
+    return await asyncio.to_thread(_list, track.folder, names)
+
+
+def _patience(paths: Sequence[str]) -> float:
+    """Seconds that may go by until these files are read, and written again."""
+    return LEAST + sum(map(os.path.getsize, paths)) / COPIED
+
+
+def _list(folder: str, names: Sequence[str]) -> str:
+    path = fragments.scratch(folder, len(names))
+    fd = layout.open_target(path, create=False)
+    try:
+        layout.write(fd, "\n".join(["ffconcat version 1.0", *(f"file {name}" for name in names), ""]).encode(), path)
+    finally:
+        os.close(fd)
+    return path
+
+
+def _clear(tracks: Sequence[Track], keep: bool) -> None:
+    """What the tracks were is in the merged file."""
+    files = [track.paths[0] for track in tracks if not track.folder]
+    layout.remove([*map(layout.control_path, files), *([] if keep else files)])
+    fragments.remove([track.folder for track in tracks if track.folder])
 
 
 def _prepare(path: str) -> str:
@@ -108,15 +203,17 @@ def _publish(unready: str, path: str, overwrite: bool, sync: bool) -> int:
         raise disk_error(error, "rename to its final name", path, ErrorCode.RENAMING_FAILED) from error
 
 
-async def _run(arguments: Sequence[str], seconds: float) -> None:
+async def _run(arguments: Sequence[str], seconds: float, feeds: Sequence[Feed]) -> None:
     process = await asyncio.create_subprocess_exec(
         *arguments,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
+        pass_fds=[feed.reader.fileno() for feed in feeds],
     )
     assert process.stderr is not None
+    pouring = Feeds(feeds)
     try:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, process.pid, 10)
@@ -132,8 +229,11 @@ async def _run(arguments: Sequence[str], seconds: float) -> None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+        poured = threaded(pouring.finish)
+        await outlast(poured)
     if process.returncode:
         said = " ".join(tail.decode("utf-8", "replace").split())
         if "No space left" in said:
             raise DiskError(f"There is no room for the merged file: {said}", ErrorCode.DISK_FULL)
         raise DownloadError(f"ffmpeg could not merge video and audio: {said or process.returncode}")
+    poured.result()

@@ -7,16 +7,25 @@ input or output.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slasshy_rpc.disk.faults import printable
 from slasshy_rpc.errors import DownloadError, ErrorCode
 from slasshy_rpc.media.extras import Extra, extras
 from slasshy_rpc.media.headers import lines
+from slasshy_rpc.media.hls import LIVE, MOST_FRAGMENTS, Fragment, joined
 from slasshy_rpc.net.address import redact
 from slasshy_rpc.plan import naming
+
+#: What comes as an HLS playlist, and as the list of its fragments, in yt-dlp's words.
+_PLAYLISTS = ("m3u8", "m3u8_native")
+_LISTED = "http_dash_segments"
+
+#: How media may come that are brought here: as one file, or in fragments.
+FILES = ("http", "https")
+PROTOCOLS = (*FILES, *_PLAYLISTS, _LISTED)
 
 #: What a part may be, and as what ffmpeg is to read it, whatever the bytes say: no playlist, which names other files.
 DEMUXERS = {
@@ -28,7 +37,10 @@ DEMUXERS = {
 }
 
 #: What separate parts may be merged into, and what ffmpeg calls it.
-MUXERS = {"mp4": "mp4", "m4v": "mp4", "mov": "mov", "webm": "webm", "mkv": "matroska"}
+MUXERS = {
+    **{"mp4": "mp4", "m4v": "mp4", "m4a": "ipod", "mov": "mov"},
+    **{"webm": "webm", "weba": "webm", "mkv": "matroska", "mka": "matroska"},
+}
 
 _NAME = re.compile(r"[\w-]+", re.ASCII)
 
@@ -47,9 +59,8 @@ _LONGEST_TEXT = 500
 _CODES = {"gone": ErrorCode.NOT_FOUND, "login": ErrorCode.AUTHORIZATION, "timeout": ErrorCode.TIMEOUT}
 _TEXTS = {
     "playlist": "The page has become a list of media. Add it again.",
-    "live": "Live streams are not supported.",
-    "formats": "The page has no format that --media-format asks for and that comes as a plain file over HTTP. "
-    "HLS and DASH are not supported yet.",
+    "live": LIVE,
+    "formats": "The page has no format that --media-format asks for and that comes over HTTP.",
 }
 
 
@@ -62,6 +73,9 @@ class Part:
     """One file that a server has. ``headers`` are lines; ``size`` is in bytes, 0 where it is not known beforehand.
 
     ``chunk``: how many bytes one request may ask for (0: any number).
+
+    With a ``playlist`` (HLS) the server has fragments, which ``url`` tells of; ``fragments`` are known already (DASH).
+    ``cookies`` are for them, as Set-Cookie has them.
     """
 
     url: str
@@ -70,6 +84,14 @@ class Part:
     headers: tuple[str, ...]
     size: int
     chunk: int
+    playlist: bool = False
+    fragments: tuple[Fragment, ...] = ()
+    cookies: tuple[str, ...] = ()
+
+    @property
+    def fragmented(self) -> bool:
+        """Whether it comes in fragments."""
+        return self.playlist or bool(self.fragments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +154,28 @@ def part_name(name: str, part: Part) -> str:
 
 
 def _part(one: Mapping[str, Any]) -> Part:
-    url = str(one["url"])
-    if one["protocol"] not in ("http", "https") or not url.lower().startswith(("http://", "https://")):
+    url, protocol = str(one["url"]), one["protocol"]
+    if protocol not in PROTOCOLS or not url.lower().startswith(("http://", "https://")):
         raise DownloadError(_TEXTS["formats"])
+    fragments: tuple[Fragment, ...] = ()
+    if protocol == _LISTED:
+        fragments = tuple(_fragment(number, url, given) for number, given in enumerate(one["fragments"]))
+        if len(fragments) == 1:
+            fragments = (replace(fragments[0], opening=False),)
+        if not 0 < len(fragments) <= MOST_FRAGMENTS:
+            raise DownloadError(f"The media has {len(fragments)} fragments, of which 1 to {MOST_FRAGMENTS} are taken.")
     size, chunk = int(one["size"]), int(one["chunk"])
     size = size if 0 < size <= _LARGEST else 0
     chunk = max(chunk, LEAST_CHUNK) if chunk > 0 else 0
-    return Part(url, str(one["format"]), str(one["ext"]).lower(), lines(one), size, chunk)
+    # Fragments may lie on several servers: each gets those of the cookies that are for it.
+    cookies = () if protocol in FILES else tuple(map(str, one["cookies"]))
+    headers = lines(one if protocol in FILES else {**one, "cookie": ""})
+    ext, playlist = str(one["ext"]).lower(), protocol in _PLAYLISTS
+    return Part(url, str(one["format"]), ext, headers, size, chunk, playlist, fragments, cookies)
+
+
+def _fragment(number: int, url: str, given: Sequence[Any]) -> Fragment:
+    """Of DASH: (URL, seconds), the first of which opens all others if it has none."""
+    seconds = float(given[1] or 0)
+    seconds = seconds if 0 < seconds < 1e9 else 0.0
+    return Fragment(joined(url, str(given[0])), seconds=seconds, opening=not number and not seconds)

@@ -12,14 +12,12 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from slasshy_rpc.errors import DownloadError, OptionError
+from slasshy_rpc.media import plan
 from slasshy_rpc.media.merge import ffmpeg
 from slasshy_rpc.net import address
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.web import proxies
-
-#: How media may come that are brought here, in yt-dlp's words.
-PROTOCOLS = ("http", "https")
 
 #: Headers of the user's that yt-dlp sends to whomever it asks, for they say nothing about anybody.
 _HARMLESS = ("accept-language", "referer")
@@ -35,10 +33,11 @@ async def asked(page: str, options: OptionSet, formats: str, jar: Cookies) -> di
     if path := options.text("media-cookies"):
         jar = await asyncio.to_thread(_loaded, path)
     apart = options.text("media-merge") == "off" or ffmpeg() is not None
+    checked = bool(options.text("checksum"))  # what is made here has no digest that anybody knows
     given = {
         "format": formats or wanted(options),
-        "protocols": PROTOCOLS,
-        "whole": bool(options.text("checksum")) or not apart,  # what ffmpeg makes has no digest that anybody knows
+        "protocols": plan.FILES if checked else plan.PROTOCOLS,
+        "whole": checked or not apart,
         "merge": options.text("media-merge") if options.text("media-merge") in ("mkv", "mp4") else None,
         "template": options.text("media-template"),
         "proxy": proxy_for(page, options),

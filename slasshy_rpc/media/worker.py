@@ -7,6 +7,7 @@ may touch, and what of its result is told. Never: downloads media, imports the s
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import queue
@@ -33,8 +34,14 @@ ENTRIES = 500
 TEMPLATE = "%(title).180B [%(id).40B].%(ext)s"
 ENDING = ".%(ext)s"
 
+#: How what a server has as one file comes, in yt-dlp's words.
+FILES = ("http", "https")
+
 #: What is taken of what there is.
 FORMAT = "bv*+ba/b"
+
+#: How many fragments of one format are told; the server takes one less.
+MOST_FRAGMENTS = 100_000
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PREFIX = re.compile(r"\A(?:ERROR: )?(?:\[[^\]]+\] )?(?:(?=\S*\d)[\w-]{4,}: )?")
@@ -112,21 +119,23 @@ def extract(url: str, asked: Mapping[str, typing.Any]) -> Info:
 
 
 def chosen(ydl: typing.Any, asked: Mapping[str, typing.Any], formats: list[Info]) -> list[Info]:
-    """The formats that a question asks for. With ``whole`` it is one file if there is any that is whole."""
-    usable = [one for one in formats if one.get("protocol") in asked.get("protocols", ("http", "https"))]
-    found = {
-        "formats": usable,
-        "has_merged_format": any("none" not in (one.get("acodec"), one.get("vcodec")) for one in usable),
-        "incomplete_formats": all(one.get("vcodec") == "none" for one in usable)
-        or all(one.get("acodec") == "none" for one in usable),
-    }
+    """The formats that a question asks for. With ``whole`` it is one file if there is any that is whole, rather one
+    that a server has as it is than one that comes in fragments."""
+    usable = [one for one in formats if one.get("protocol") in asked.get("protocols", FILES)]
+    files = [one for one in usable if one["protocol"] in FILES]
 
-    def of(text: str) -> list[Info]:
-        return list(ydl.build_format_selector(text)(found)) if usable else []
+    def of(text: str, formats: list[Info]) -> list[Info]:
+        found = {
+            "formats": formats,
+            "has_merged_format": any("none" not in (one.get("acodec"), one.get("vcodec")) for one in formats),
+            "incomplete_formats": all(one.get("vcodec") == "none" for one in formats)
+            or all(one.get("acodec") == "none" for one in formats),
+        }
+        return list(ydl.build_format_selector(text)(found)) if formats else []
 
-    best = of(asked.get("format") or FORMAT)
-    if asked.get("whole") and any(one.get("requested_formats") for one in best):
-        best = of("b") or best
+    best = of(asked.get("format") or FORMAT, usable)
+    if asked.get("whole") and any(one.get("requested_formats") or one.get("protocol") not in FILES for one in best):
+        best = of("b", files) or of("b", usable) or best
     return best
 
 
@@ -144,7 +153,9 @@ def told(info: Info, ydl: typing.Any, asked: Mapping[str, typing.Any]) -> Info:
                 "protocol": one.get("protocol") or "",
                 "format": str(one.get("format_id") or ""),
                 "ext": one.get("ext") or "",
-                "size": one.get("filesize") or 0,
+                "cookies": cookies(ydl.cookiejar.get_cookies_for_url(one["url"])),
+                "fragments": fragments(one),
+                "size": one.get("filesize") or one.get("filesize_approx") or 0,
                 "chunk": (one.get("downloader_options") or {}).get("http_chunk_size") or 0,
             }
         )
@@ -196,6 +207,30 @@ def listed(info: Info, ydl: typing.Any, asked: Mapping[str, typing.Any]) -> Info
         own = entry.get("_type") in ("url", "url_transparent")
         found.append({"url": entry.get("url")} if own else {"item": place})
     return {"kind": "playlist", "entries": found, "next": listed[ENTRIES][0] if len(listed) > ENTRIES else 0}
+
+
+def fragments(one: Info) -> list[tuple[str, float]]:
+    """URL and seconds of the fragments of a DASH format, no more than MOST_FRAGMENTS and one: they may have no end.
+
+    Those of a live stream, which are made as they come, are none.
+    """
+    from yt_dlp.utils import urljoin
+
+    if one.get("protocol") != "http_dash_segments":
+        return []
+    base = one.get("fragment_base_url") or one["url"]
+    found = one.get("fragments") or ()
+    listed = itertools.islice(() if callable(found) else found, MOST_FRAGMENTS + 1)
+    return [(each.get("url") or urljoin(base, each["path"]), each.get("duration") or 0) for each in listed]
+
+
+def cookies(jar: typing.Iterable[typing.Any]) -> list[str]:
+    """Cookies as the answer would have them that set them: some count for other servers too."""
+    lines = []
+    for one in jar:
+        below = f"; Domain={one.domain}" if one.domain_specified else ""
+        lines.append(f"{one.name}={one.value or ''}; Path={one.path}{below}{'; Secure' if one.secure else ''}")
+    return lines
 
 
 def refused(error: Exception) -> Info:

@@ -699,6 +699,8 @@ _add(
     Option("media-extractor-args", ExtractorArguments(), None, NOWHERE, "slasshy",
         "What yt-dlp's code for a site is told, in yt-dlp's words. May be given several times.",
         metavar="ARGUMENTS", cumulative=True),
+    Option("media-skip-unavailable", BOOL, "false", EACH, "slasshy",
+        "Go on without parts of a stream (HLS, DASH) that the server does not have."),
     Option("media-plugin-dir", PATH, None, NOWHERE, "slasshy",
         "Let yt-dlp use the plug-ins in this folder. Without this option it uses none.", metavar="DIR"),
     Option("history-keep-urls", BOOL, "false", NOWHERE, "slasshy",

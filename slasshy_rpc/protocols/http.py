@@ -47,6 +47,9 @@ _PRIVATE = re.compile(r"(host|cookie)\s*:|[^:]*(auth|token|secret|session|key)[^
 #: The only headers that go along to another origin where a page, not the user, has set them (HttpRules.bound).
 _HARMLESS = re.compile(r"(user-agent|accept|accept-language|referer|sec-fetch-[a-z]+)\s*:", re.IGNORECASE)
 
+#: What browsers send to other servers than a page's, but not over a redirect.
+_ORIGIN = re.compile(r"origin\s*:", re.IGNORECASE)
+
 #: Headers a user may set that are for a proxy alone (RFC 9110 section 11.7.2).
 _FOR_PROXY = re.compile(r"proxy-", re.IGNORECASE)
 
@@ -274,6 +277,12 @@ class HttpOpener:
         if proxy is not None and proxy.answers:
             return (proxy, buffer)  # for every origin
         return (target.origin, proxy, self._rules.tls if target.scheme == "https" else None, buffer)
+
+
+def harmless(line: str) -> bool:
+    """Whether a header that a page has set may go to another server than the page's: it says where it is wanted from,
+    as browsers do, and nothing about anybody."""
+    return bool(_HARMLESS.match(line) or _ORIGIN.match(line))
 
 
 def _goes_along(line: str, at_home: bool, to_proxy: bool) -> bool:

@@ -12,10 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from slasshy_rpc._engine import Pace
 from slasshy_rpc.disk import existing
 from slasshy_rpc.disk.allocate import Method
 from slasshy_rpc.errors import UsageError
 from slasshy_rpc.net import auth
+from slasshy_rpc.net.address import Origin, parse
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.net.names import Names, NameServers, name_servers
 from slasshy_rpc.net.outlet import Outlet
@@ -32,7 +34,7 @@ from slasshy_rpc.plan.selector import Selector
 from slasshy_rpc.plan.sources import Source
 from slasshy_rpc.protocols.base import Request, Workplace
 from slasshy_rpc.protocols.crew import Limits
-from slasshy_rpc.protocols.http import HttpOpener, HttpRules
+from slasshy_rpc.protocols.http import HttpOpener, HttpRules, harmless
 from slasshy_rpc.protocols.localfile import FileRules
 from slasshy_rpc.protocols.segmented import Plan, SegmentedJob
 
@@ -51,6 +53,22 @@ class Errand:
     longest_range: int
     ours: bool
     keep_control: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What brings the many small files that a page led to.
+
+    ``own`` opens those of ``origin``, ``other`` all others: what a page sets for its own server is none of theirs.
+    """
+
+    origin: Origin
+    own: HttpOpener
+    other: HttpOpener
+    receiver: Receiver
+    limits: Limits
+    pace: Pace
+    sync: bool
 
 
 class Web:
@@ -104,14 +122,31 @@ class Web:
             conditional=False,
             checksum=None if errand.ours else wanted.checksum,
         )
-        rules = replace(
-            rules, user_agent="", referer="", headers=errand.headers, user=None, password=None, want_digest=False,
-            digest=wanted.checksum, bound=True,
-        )  # fmt: skip
+        rules = replace(_for_page(rules, errand.headers), digest=wanted.checksum)
         # Lines of its own: a signed URL is shown and kept nowhere. A jar of its own: what the page's cookies are for.
         place = replace(place, lines=Lines([errand.url]))
         opener = HttpOpener(rules, self._pool, self._asking(request.options), Cookies())
         return self._job(request, [errand.url], wanted, place, opener)
+
+    def means(
+        self, request: Request, place: Workplace, url: str, headers: tuple[str, ...], cookies: Iterable[str]
+    ) -> Means:
+        """What brings the fragments that ``url`` leads to; ``headers`` are lines, ``cookies`` as in Set-Cookie."""
+        options = request.options
+        wanted, rules = self._understood(request, place.live_dir)
+        target, jar, names = parse(url), Cookies(), self._asking(options)
+        jar.store(target, cookies)
+        rules = replace(_for_page(rules, headers), digest=None, accept_gzip=True)
+        foreign = replace(rules, headers=tuple(line for line in headers if harmless(line)))
+        return Means(
+            target.origin,
+            HttpOpener(rules, self._pool, names, jar),
+            HttpOpener(foreign, self._pool, names, jar),
+            self._receiver,
+            wanted.limits,
+            Pace(wanted.rate, place.pace),
+            wanted.file.sync != "never",
+        )
 
     def _job(
         self, request: Request, uris: Iterable[str], wanted: Plan, place: Workplace, opener: HttpOpener
@@ -148,6 +183,13 @@ class Web:
         """See ``Protocol.close``."""
         self._pool.close()
         self._servers.close()
+
+
+def _for_page(rules: HttpRules, headers: tuple[str, ...]) -> HttpRules:
+    """The rules for what a page led to: it says itself who asks."""
+    return replace(
+        rules, user_agent="", referer="", headers=headers, user=None, password=None, want_digest=False, bound=True
+    )  # fmt: skip
 
 
 def plan(request: Request, live_dir: Path | None) -> Plan:

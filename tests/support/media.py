@@ -45,6 +45,50 @@ def apart(video: str, audio: str) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
+def listed(url: str, **more: object) -> dict[str, Any]:
+    """A format whose URL is that of an HLS playlist."""
+    return whole(url, protocol="m3u8_native", **more)
+
+
+def playlist(*lines: str) -> bytes:
+    """An HLS playlist of these lines, in which every line that is no tag is one second long."""
+    body = [text for line in lines for text in ([line] if line.startswith("#") else ["#EXTINF:1.0,", line])]
+    return "\n".join(["#EXTM3U", "#EXT-X-TARGETDURATION:1", *body, "#EXT-X-ENDLIST", ""]).encode()
+
+
+def encrypted(data: bytes, key: bytes, iv: int) -> bytes:
+    """AES-128 as HLS has it."""
+    from Cryptodome.Cipher import AES
+    from Cryptodome.Util.Padding import pad
+
+    return AES.new(key, AES.MODE_CBC, iv.to_bytes(16, "big")).encrypt(pad(data, 16))
+
+
+def streams(folder: Path) -> dict[str, bytes]:
+    """Four seconds of video with sound in the fragments of HLS and DASH, by file name; ``source.mp4`` is all of it.
+
+    ``ts.m3u8`` names t0.ts …, ``fmp4.m3u8`` init.mp4 and f0.m4s …, ``one.m3u8`` ranges of one.ts; ``dash.mpd`` is of
+    0-init.mp4 0-1.m4s … (the video) and 1-init.mp4 1-1.m4s …
+    """
+    sources = ("-f", "lavfi", "-i", "testsrc=d=4:s=160x120:r=10", "-f", "lavfi", "-i", "sine=d=4")
+    made, hls = str(folder / "source.mp4"), ("-c", "copy", "-f", "hls", "-hls_time", "1", "-hls_playlist_type", "vod")
+    _ffmpeg(*sources, "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-c:a", "aac", made)
+    _ffmpeg("-i", made, *hls, "-hls_segment_filename", str(folder / "t%d.ts"), str(folder / "ts.m3u8"))
+    _ffmpeg("-i", made, *hls, "-hls_flags", "single_file", str(folder / "one.m3u8"))
+    fmp4 = ("-hls_segment_type", "fmp4", "-hls_fmp4_init_filename", "init.mp4")
+    _ffmpeg("-i", made, *hls, *fmp4, "-hls_segment_filename", str(folder / "f%d.m4s"), str(folder / "fmp4.m3u8"))
+    names = ("-init_seg_name", "$RepresentationID$-init.mp4", "-media_seg_name", "$RepresentationID$-$Number$.m4s")
+    _ffmpeg("-i", made, "-c", "copy", "-f", "dash", "-seg_duration", "1", *names, str(folder / "dash.mpd"))
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def put(origin: Origin, files: dict[str, bytes], *, behaviour: Behaviour | Choose = GOOD) -> str:
+    """Serve these files; the URL of their folder, with a slash at its end."""
+    for name, data in files.items():
+        origin.serve(f"/s/{name}", data=data, behaviour=behaviour)
+    return origin.url("/s/")
+
+
 def clip(folder: Path) -> tuple[bytes, bytes]:
     """Two seconds of video, and of audio, each a file of its own."""
     sources = ("-f", "lavfi", "-i", "testsrc=d=2:s=160x120:r=10", "-f", "lavfi", "-i", "sine=d=2")
@@ -59,6 +103,19 @@ def digests(*inputs: str) -> list[str]:
     files = [word for path in inputs for word in ("-i", path)]
     said = _ffmpeg(*files, *maps, "-c", "copy", "-f", "streamhash", "-hash", "md5", "-")
     return said.splitlines()
+
+
+def durations(path: Path) -> list[float]:
+    """How long each stream is (seconds)."""
+    command = ["ffprobe", "-v", "error", "-show_entries", "stream=duration", "-of", "csv=p=0", str(path)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
+    return [float(line) for line in said.split()]
+
+
+def decoded(path: Path) -> list[str]:
+    """The pictures, and the packets of the sound, whatever they lie in: one line a stream."""
+    maps = ("-map", "0:v?", "-map", "0:a?", "-c:a", "copy")
+    return _ffmpeg("-i", str(path), *maps, "-f", "streamhash", "-hash", "md5", "-").splitlines()
 
 
 def _ffmpeg(*arguments: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.media import OPTIONS
+from tests.support.media import OPTIONS, decoded, streams
 from tests.support.process import Server
 
 
@@ -56,3 +56,23 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 def gids(server: Server, which: str, *window: int) -> list[str]:
     """Of all that are active or waiting."""
     return [one["gid"] for one in server.call(f"aria2.tell{which}", *window, ["gid"])]
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where ``streams`` lie."""
+    folder = tmp_path_factory.mktemp("streams")
+    streams(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def files(made: Path) -> dict[str, bytes]:
+    """All of them, by name."""
+    return {path.name: path.read_bytes() for path in made.iterdir()}
+
+
+@pytest.fixture(scope="session")
+def source(made: Path) -> list[str]:
+    """What is ``decoded`` of them."""
+    return decoded(made / "source.mp4")

@@ -10,16 +10,17 @@ import pytest
 
 from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode
 from slasshy_rpc.media import merge as module
-from slasshy_rpc.media.merge import command, merge
+from slasshy_rpc.media.merge import Track, command, merge
+from slasshy_rpc.media.pieces import Feed
 
 PARTS = ["f.v.mp4", "f.s.m4a"]
 
 
 @pytest.fixture
-def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Track]:
     """Two parts with a control file each; ffmpeg writes ``merged``."""
 
-    async def run(arguments: Sequence[str], seconds: float) -> None:
+    async def run(arguments: Sequence[str], seconds: float, feeds: Sequence[Feed]) -> None:
         made = os.open(arguments[-1].removeprefix("file:"), os.O_WRONLY)
         os.write(made, b"merged")
         os.close(made)
@@ -29,16 +30,16 @@ def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, st
     for name in PARTS:
         (tmp_path / name).write_bytes(b"part")
         (tmp_path / f"{name}.aria2").write_bytes(b"record")
-    return [(str(tmp_path / name), name.rpartition(".")[2]) for name in PARTS]
+    return [Track([[str(tmp_path / name)]], name.rpartition(".")[2]) for name in PARTS]
 
 
-async def test_the_parts_go_with_their_records(tmp_path: Path, parts: list[tuple[str, str]]) -> None:
+async def test_the_parts_go_with_their_records(tmp_path: Path, parts: list[Track]) -> None:
     path = tmp_path / "f.mp4"
     assert await merge(parts, str(path), "mp4", overwrite=False, sync=True) == 6
     assert (os.listdir(tmp_path), path.read_bytes()) == (["f.mp4"], b"merged")
 
 
-async def test_what_came_to_lie_there_is_not_written_over(tmp_path: Path, parts: list[tuple[str, str]]) -> None:
+async def test_what_came_to_lie_there_is_not_written_over(tmp_path: Path, parts: list[Track]) -> None:
     path = tmp_path / "f.mp4"
     path.write_bytes(b"somebody's")
     before = sorted(os.listdir(tmp_path))
@@ -50,10 +51,8 @@ async def test_what_came_to_lie_there_is_not_written_over(tmp_path: Path, parts:
     assert path.read_bytes() == b"merged"
 
 
-async def test_a_failure_leaves_the_parts(
-    tmp_path: Path, parts: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def fail(arguments: Sequence[str], seconds: float) -> None:
+async def test_a_failure_leaves_the_parts(tmp_path: Path, parts: list[Track], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(arguments: Sequence[str], seconds: float, feeds: Sequence[Feed]) -> None:
         raise DownloadError("ffmpeg could not")
 
     monkeypatch.setattr(module, "_run", fail)
@@ -71,7 +70,7 @@ def test_ffmpeg_reads_these_files_alone_and_as_what_they_were_said_to_be() -> No
 
 
 async def test_a_merge_that_does_not_end_is_ended(
-    tmp_path: Path, parts: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, parts: list[Track], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
     endless = tmp_path / "endless"

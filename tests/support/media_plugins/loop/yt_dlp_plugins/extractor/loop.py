@@ -18,7 +18,8 @@ from yt_dlp.utils import ExtractorError, parse_qs, urljoin
 
 class LoopIE(InfoExtractor):  # type: ignore[misc]
     """The page is {"title": …, "formats": [{"url": …, …}], …}, as a result has them, or a list of URLs or such results
-    in "entries". A URL with ?list=NAME is one of them, too."""
+    in "entries". A URL with ?list=NAME is one of them, too. "masters" and "mpds" are URLs of manifests whose formats
+    are added."""
 
     _VALID_URL = r"https?://127\.0\.0\.1:\d+/watch/(?P<id>[\w-]+)"
 
@@ -45,4 +46,8 @@ class LoopIE(InfoExtractor):  # type: ignore[misc]
         if "entries" in page:
             page["_type"] = "playlist"
             page["entries"] = [self.url_result(one) if isinstance(one, str) else one for one in page["entries"]]
+        for master in page.pop("masters", ()):
+            page["formats"] += self._extract_m3u8_formats(master, what, "mp4")
+        for mpd in page.pop("mpds", ()):
+            page["formats"] += self._extract_mpd_formats(mpd, what)
         return {"id": what, **page}

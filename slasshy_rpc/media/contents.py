@@ -1,0 +1,72 @@
+"""From what a server has sent of a fragment to what it stands for: unfolded and decrypted where it lies.
+
+Owns: both of these, in bounded memory. Never: keys' ways here, or which fragment it is. Every function may block.
+"""
+
+from __future__ import annotations
+
+import os
+
+from slasshy_rpc.disk import layout
+from slasshy_rpc.disk.fragments import Folder
+from slasshy_rpc.errors import SourceError
+from slasshy_rpc.net.coding import Inflater
+
+#: The largest fragment that a server has compressed, unfolded; and how much is decrypted at a time (bytes).
+LARGEST_CODED = 64 << 20
+_STEP = 1 << 20
+
+
+def finish(folder: Folder, number: int, fd: int, coding: str, key: bytes | None, iv: bytes) -> None:
+    """The body of a fragment is in ``fd``: make it what it stands for, and call it whole."""
+    try:
+        if coding:
+            data = read(fd, coding, LARGEST_CODED)
+            layout.cut(fd, 0)
+            layout.write(fd, data)
+        if key is not None:
+            _decrypt(fd, key, iv)
+    except BaseException:
+        folder.drop(number, fd)
+        raise
+    folder.finish(number, fd)
+
+
+def _decrypt(fd: int, key: bytes, iv: bytes) -> None:
+    """AES-128 in CBC mode with the padding of PKCS #7, where the bytes lie (RFC 8216 section 4.3.2.4)."""
+    from Cryptodome.Cipher import AES
+
+    size, at = os.fstat(fd).st_size, 0
+    cipher = AES.new(key, AES.MODE_CBC, iv)
+    plain = b""
+    if not size % AES.block_size:
+        while at < size:
+            plain = cipher.decrypt(os.pread(fd, _STEP, at))
+            at += os.pwrite(fd, plain, at)
+    padding = plain[-1] if plain else 0
+    if not 1 <= padding <= AES.block_size or plain[-padding:] != bytes([padding]) * padding:
+        raise SourceError("A fragment cannot be decrypted: it is damaged, or its key is another.")
+    layout.cut(fd, size - padding)
+
+
+def read(fd: int, coding: str, most: int) -> bytes:
+    """What is in ``fd``, unfolded. Raises SourceError if that is more than ``most`` bytes."""
+    data = os.pread(fd, most + 1, 0)
+    if coding and data:
+        inflater, pieces, size = Inflater(coding), [], 0
+        for piece in inflater.feed(data):
+            pieces.append(piece)
+            size += len(piece)
+            if size > most:
+                break
+        else:
+            inflater.finish()
+        data = b"".join(pieces)
+    if len(data) > most:
+        raise too_much(most)
+    return data
+
+
+def too_much(most: int) -> SourceError:
+    """For a body of more than ``most`` bytes, where no one needs as many."""
+    return SourceError(f"The server sends more than the {most} bytes that are taken of this.")
