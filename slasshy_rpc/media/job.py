@@ -193,8 +193,8 @@ class MediaJob:
                 return
             self._stage = "merging"
             if apart and len(tracks) > 1:
-                for part, track, job in zip(media.parts, tracks, list(self._jobs), strict=True):
-                    await self._leave(part, track, job, path)
+                for at, track in enumerate(tracks):
+                    await self._leave(media.parts[at], track, self._jobs[at], path, places[at].gid)
                 return
             ext = media.ext
             if ffmpeg() is None and tracks[0].ext != ext and not options.text("out"):
@@ -222,14 +222,14 @@ class MediaJob:
         await job.run()
         return await asyncio.to_thread(job.track)
 
-    async def _leave(self, part: Part, track: Track, job: Job, path: str) -> None:
+    async def _leave(self, part: Part, track: Track, job: Job, path: str, gid: str) -> None:
         """What has become of one Part stays a file of its own."""
         if not track.folder:
             await asyncio.to_thread(layout.remove, [layout.control_path(track.paths[0])])
             return
         target = os.path.join(os.path.dirname(path), plan.part_name(os.path.basename(path), part))
         ext = part.ext if ffmpeg() is not None else track.ext
-        target = f"{target.removesuffix(part.ext)}{ext}"
+        target = await asyncio.to_thread(self._taken, f"{target.removesuffix(part.ext)}{ext}", gid)
         size = await self._merge([track], target, ext)
         if isinstance(job, FragmentJob):
             job.became(target, size)
@@ -284,8 +284,12 @@ class MediaJob:
         if (begun := claims.path_of(gid)) and not layout.taken(begun):  # else it was to be one file, from one server
             return begun
         destination = Destination(options.text("dir") or ".", name, request.trusted, options.flag("compat"))
-        path = destination.path(name)
-        rules = file_rules(options, request.trusted, None).existing
+        return self._taken(destination.path(name), gid)
+
+    def _taken(self, path: str, gid: str) -> str:
+        """``path``, or one like it where something lies there, as that of ``gid``. Raises DiskError."""
+        claims = self._web.fenced(self._request, self._place).claims
+        rules = file_rules(self._request.options, self._request.trusted, None).existing
         free = not layout.taken(path) or rules.allow_overwrite
 
         def take(wanted: str) -> bool:

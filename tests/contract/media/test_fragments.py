@@ -87,6 +87,8 @@ def test_dash_video_and_audio_may_stay_two_files(
     assert {(file["path"], file["length"]) for file in done["files"]} == {
         (str(path), str(path.stat().st_size)) for path in paths
     }
+    server.completed(server.add(url, media_merge="off"))
+    assert sum(path.stem.endswith(".1") for path in folder.iterdir()) == 2
 
 
 def test_hls_with_its_sound_apart_is_merged(
