@@ -26,6 +26,7 @@ SERVED: dict[str, tuple[str, Callable[[Contender, Course, int], dict[str, float]
     "restart": ("killed with a long queue and started again", restart.measure),
     "queue": ("hundreds of thousands of waiting downloads", long_queue.measure),
     "media": ("a page with video and audio apart, 2 MB/s a connection, beside yt-dlp alone", media.measure),
+    "fragments": ("600 fragments, 50 ms for each request, beside yt-dlp alone", media.measure_fragments),
 }
 
 
