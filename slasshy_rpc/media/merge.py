@@ -28,6 +28,10 @@ LISTED = "ffconcat"
 LEAST = 60.0
 COPIED = 2 << 20
 
+#: Packets that are read ahead of each pipe. ffmpeg sleeps for 10 ms whenever one of two has none ready: with its own 8,
+#: ten minutes of sound and pictures took 23 s to merge, with these 0.2.
+AHEAD = 512
+
 #: How much of what ffmpeg says is told (bytes).
 _TAIL = 400
 
@@ -64,6 +68,8 @@ def command(program: str, parts: Sequence[tuple[str | int, str]], into: str, ext
     arguments = [program, "-nostdin", "-y", "-loglevel", "error"]
     for path, kind in parts:
         protocol = "pipe" if isinstance(path, int) else "file"
+        if isinstance(path, int):
+            arguments += ["-thread_queue_size", str(AHEAD)]
         demuxer = ["concat", "-safe", "0"] if kind == LISTED else [DEMUXERS[kind]]
         arguments += ["-protocol_whitelist", protocol, "-f", *demuxer, "-i", f"{protocol}:{path}"]
     video, audio = ("0:v:0", "1:a:0") if len(parts) > 1 else ("0:v:0?", "0:a:0?")

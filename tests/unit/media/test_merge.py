@@ -69,6 +69,15 @@ def test_ffmpeg_reads_these_files_alone_and_as_what_they_were_said_to_be() -> No
         assert arguments[at - 5 : at] == ["-protocol_whitelist", "file", "-f", kind, "-i"]
 
 
+def test_pipes_are_read_ahead_as_what_they_were_said_to_be() -> None:
+    """ffmpeg sleeps whenever one of two pipes has nothing for it."""
+    arguments = command("ffmpeg", [(3, "mp4"), (4, "ts")], "/c", "mkv")
+    for pipe, kind in (("pipe:3", "mov"), ("pipe:4", "mpegts")):
+        at = arguments.index(pipe)
+        ahead = ["-thread_queue_size", str(module.AHEAD)]
+        assert arguments[at - 7 : at] == [*ahead, "-protocol_whitelist", "pipe", "-f", kind, "-i"]
+
+
 async def test_a_merge_that_does_not_end_is_ended(
     tmp_path: Path, parts: list[Track], monkeypatch: pytest.MonkeyPatch
 ) -> None:
