@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from slasshy_rpc.disk import layout
@@ -35,8 +35,8 @@ MOST = 50
 #: Seconds that one of them may take.
 PATIENCE = 60.0
 
-#: What the last digit of the GID is for the path that one claims.
-_MARK = "x"
+#: Whose place theirs is: behind those of video and sound.
+_PLACE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ async def bring(extra: Extra, path: str, request: Request, place: Workplace, web
     there, name = await asyncio.to_thread(_looked_up, wanted, request.options.folder())
     if there and not request.options.flag("allow-overwrite"):
         return wanted
-    place = replace(place, gid=place.gid[:-1] + _MARK)
+    place = place.beside(_PLACE)
     job: Job = web.errand_job(request, place, Errand(extra.url, name, extra.headers, 0, ours=False))
     try:
         async with asyncio.timeout(PATIENCE):

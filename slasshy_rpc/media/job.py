@@ -42,9 +42,6 @@ _EXPIRED = (ErrorCode.BAD_RESPONSE, ErrorCode.AUTHORIZATION, ErrorCode.NOT_FOUND
 #: A page whose links have expired is not looked at anew more often than this (seconds).
 RENEWAL = 300.0
 
-#: What the last digit of the GID is, where video and sound each claim a path of their own: none that a GID may have.
-_MARKS = ("v", "s")
-
 
 #: A choice of formats that has become longer gets no others put in front of it (characters).
 _LONGEST_CHOICE = 500
@@ -183,7 +180,7 @@ class MediaJob:
         path = await asyncio.to_thread(self._reserve, out)
         self._keep_to(media.formats)
         await self._bring_extras(media, path)
-        places = [replace(self._place, gid=self._place.gid[:-1] + mark) for mark in _MARKS[: len(media.parts)]]
+        places = [self._place.beside(number) for number in range(len(media.parts))]
         tracks: list[Track] = []
         self._jobs = []
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from slasshy_rpc.disk.claims import Claims
@@ -60,6 +60,12 @@ class Workplace:
     claims: Claims = field(default_factory=Claims)
     lines: Lines = field(default_factory=Lines)
     learn: Callable[[Mapping[str, Normal]], None] = _forget
+
+    def beside(self, number: int) -> Workplace:
+        """That of the file ``number``, from 0 on, of several that one Download has at once: with a claim of its own,
+        under as many characters as a GID has, of which one is none that a GID may have."""
+        before, digit, after = self.gid[:number], self.gid[number], self.gid[number + 1 :]
+        return replace(self, gid=f"{before}{chr(ord('g') + int(digit, 16))}{after}")
 
 
 class Job(typing.Protocol):

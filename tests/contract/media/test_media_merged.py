@@ -69,6 +69,24 @@ def test_the_same_page_twice_at_once_is_two_files(
     assert len({tuple(digests(path)) for path in paths}) == 1
 
 
+def test_two_whose_gids_are_neighbours_have_parts_of_their_own(
+    server: Server, origin: Origin, media: tuple[bytes, bytes], folder: Path
+) -> None:
+    held = Behaviour(hold_at=500)
+    gids = {"00000000000000a1": "one", "00000000000000a2": "two"}
+    for gid, name in gids.items():
+        paths = [f"/{name}{path[1:]}" for path in PARTS]
+        urls = [origin.serve(path, data=data, behaviour=held) for path, data in zip(paths, media, strict=True)]
+        server.add(page(origin, name, *apart(*urls)), gid=gid)
+    for name in gids.values():  # the sound of one comes to its end while the other's is under way
+        origin.release(f"/{name}v.mp4")
+    origin.wait(lambda o: bool(o.requests("/onea.m4a") and o.requests("/twoa.m4a")))
+    for gid, name in gids.items():
+        origin.release(f"/{name}a.m4a")
+        server.completed(gid)
+    assert sorted(os.listdir(folder)) == ["One [one].mp4", "Two [two].mp4"]
+
+
 def test_paused_between_and_gone_on_with(
     server: Server, origin: Origin, media: tuple[bytes, bytes], folder: Path
 ) -> None:
