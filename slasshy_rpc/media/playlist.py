@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from slasshy_rpc.errors import DownloadError, ErrorCode
+from slasshy_rpc.errors import DownloadError, ErrorCode, SourceError
 from slasshy_rpc.media.detect import is_file, is_page
-from slasshy_rpc.net.address import redact
+from slasshy_rpc.net.address import parse, redact
 from slasshy_rpc.options.values import Layer, Normal
 from slasshy_rpc.protocols.base import Outcome, Request
+from slasshy_rpc.protocols.http import public
 from slasshy_rpc.values import NOTICE
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ DEEPEST = 2
 
 #: What a list was given for one file.
 _OF_ONE = ("out", "checksum", "media-playlist-items")
+
+#: Credentials that are for the list's own server.
+_CREDENTIALS = ("http-user", "http-passwd")
 
 #: The longest URI of an entry that is taken (characters).
 _LONGEST = 8192
@@ -49,7 +53,8 @@ def begotten(request: Request, answer: Mapping[str, Any], hosts: frozenset[str])
         elif _is_link(uri):
             # What the list calls a page is one, even where the letters of its URL do not say so.
             sure = is_page(uri, "auto", hosts) or is_file(uri)
-            found.append(replace(below if sure else _with(below, {"media": "only"}), uris=(uri,)))
+            asked = below if _of_one_origin(uri, request.uris[0]) else _abroad(below)
+            found.append(replace(asked if sure else _with(asked, {"media": "only"}), uris=(uri,)))
         else:
             lost += 1
     if lost:
@@ -66,6 +71,22 @@ def _is_link(uri: object) -> bool:
     if not isinstance(uri, str) or len(uri) > _LONGEST or _BLANK.search(uri):
         return False
     return uri.lower().startswith(("http://", "https://"))
+
+
+def _of_one_origin(uri: str, page: str) -> bool:
+    try:
+        return parse(uri).origin == parse(page).origin
+    except SourceError:  # its own Download will say so
+        return False
+
+
+def _abroad(request: Request) -> Request:
+    """The request without what the user gave for the list's own server: as with a redirect that leads away."""
+    own: dict[str, Normal] = {name: "" for name in _CREDENTIALS if request.options.text(name)}
+    lines = request.options.lines("header")
+    if lines != (kept := tuple(line for line in lines if public(line))):
+        own["header"] = kept
+    return _with(request, own)
 
 
 def _with(request: Request, own: Mapping[str, Normal]) -> Request:

@@ -285,9 +285,14 @@ def harmless(line: str) -> bool:
     return bool(_HARMLESS.match(line) or _ORIGIN.match(line))
 
 
+def public(line: str) -> bool:
+    """Whether a header that a user has set may go to another origin than the one that it was meant for."""
+    return not _PRIVATE.match(line)
+
+
 def _goes_along(line: str, at_home: bool, to_proxy: bool) -> bool:
     """Whether a header of the user is for whom this request goes to."""
-    return to_proxy if _FOR_PROXY.match(line) else at_home or not _PRIVATE.match(line)
+    return to_proxy if _FOR_PROXY.match(line) else at_home or public(line)
 
 
 def _date(seconds: float | None) -> str | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from slasshy_rpc.errors import DownloadError
 from slasshy_rpc.media.playlist import DEEPEST, begotten
-from slasshy_rpc.options.values import Layer, defaults
+from slasshy_rpc.options.values import Layer, Normal, defaults
 from slasshy_rpc.protocols.base import Request
 
 PAGE = "https://tube.test/list?key=secret"
@@ -35,6 +36,17 @@ def test_an_entry_is_a_page_whatever_its_host_and_a_file_is_a_file() -> None:
     urls = ["https://tube.test/1", "https://else.test/1", "https://else.test/1.mp3"]
     found = children(request(), *({"url": url} for url in urls))
     assert [child.options.text("media") for child in found] == ["auto", "only", "auto"]
+
+
+def test_what_the_user_gave_for_the_list_goes_to_no_other_server() -> None:
+    lines = ("Cookie: a=b", "Authorization: Basic x", "Accept-Language: sv")
+    own: dict[str, Normal] = {"http-user": "u", "http-passwd": "p", "header": lines}
+    asked = replace(request(), options=request().options.derive(own, Layer.OWN))
+    urls = ["https://tube.test/1", "https://tube.test:8443/1", "https://else.test/1.mp3", "http://tube.test/1"]
+    home, *abroad = children(asked, *({"url": url} for url in urls))
+    assert home.options.own() == own
+    assert [child.options.lines("header") for child in abroad] == [lines[2:]] * 3
+    assert {child.options.text(name) for child in abroad for name in ("http-user", "http-passwd")} == {""}
 
 
 def test_an_entry_without_a_page_is_the_list_again_with_its_place() -> None:
