@@ -15,6 +15,7 @@ import re
 import sys
 import threading
 import typing
+import urllib.parse
 from collections.abc import Mapping
 
 #: What a question may set, and as what yt-dlp knows it. Everything else is decided here.
@@ -101,7 +102,12 @@ def extract(url: str, asked: Mapping[str, typing.Any]) -> Info:
     class Looker(YoutubeDL):  # type: ignore[misc]
         def process_video_result(self, info: Info, download: bool = True) -> Info:
             """What stands in a list as it is, so that one that cannot be had spoils no other."""
-            return info if info.get("playlist_index") else super().process_video_result(info, download=download)
+            if info.get("playlist_index"):
+                return info
+            # Half a character, as titles have that were cut, is no Unicode: no name could be made of it.
+            info.update({name: unicode(text) for name, text in info.items() if isinstance(text, str)})
+            found: Info = super().process_video_result(info, download=download)
+            return found
 
     def select(found: Info) -> list[Info]:
         return chosen(ydl, asked, found["formats"])
@@ -167,7 +173,7 @@ def told(info: Info, ydl: typing.Any, asked: Mapping[str, typing.Any]) -> Info:
         "ext": info.get("ext") or "",
         "parts": parts,
     }
-    return {**found, "extras": extras(info, parts[0]["headers"], ydl, picture=bool(asked.get("thumbnail")))}
+    return {**found, "extras": extras(info, parts[0], ydl, picture=bool(asked.get("thumbnail")))}
 
 
 def link(one: Info, ydl: typing.Any) -> Info:
@@ -176,21 +182,28 @@ def link(one: Info, ydl: typing.Any) -> Info:
     return {"url": url, "headers": one.get("http_headers") or {}, "cookie": ydl.cookiejar.get_cookie_header(url) or ""}
 
 
-def extras(info: Info, headers: Info, ydl: typing.Any, *, picture: bool) -> list[Info]:
-    """The wanted subtitles and the best picture; what has no URL, or comes in pieces, is left out."""
+def extras(info: Info, part: Info, ydl: typing.Any, *, picture: bool) -> list[Info]:
+    """The wanted subtitles and the best picture; what has no URL, or comes in pieces, is left out. Subtitles on the
+    server of ``part`` get its headers."""
     from yt_dlp.utils import determine_ext
 
-    found = []
+    headers, found = part["headers"], []
+    plain = {name: headers[name] for name in ("User-Agent", "Referer") if name in headers}
     for language, one in (info.get("requested_subtitles") or {}).items():
         if one.get("url") and one.get("protocol") in (None, "http", "https"):
-            one.setdefault("http_headers", headers)
+            one.setdefault("http_headers", headers if origin(one["url"]) == origin(part["url"]) else plain)
             found.append({**link(one, ydl), "language": language, "ext": one.get("ext") or determine_ext(one["url"])})
     pictures = [one for one in info.get("thumbnails") or () if one.get("url")]
     if picture and pictures:
         (best,) = pictures[-1:]
-        best.setdefault("http_headers", {name: headers[name] for name in ("User-Agent", "Referer") if name in headers})
+        best.setdefault("http_headers", plain)
         found.append({**link(best, ydl), "language": "", "ext": best.get("ext") or determine_ext(best["url"], "jpg")})
     return found
+
+
+def origin(url: str) -> tuple[str, str]:
+    """Whose a URL is: its scheme and its server."""
+    return urllib.parse.urlsplit(url.lower())[:2]
 
 
 def listed(info: Info, ydl: typing.Any, asked: Mapping[str, typing.Any]) -> Info:
@@ -284,6 +297,11 @@ def versions(named: Mapping[str, Mapping[str, str]] | None) -> Info:
     }
 
 
+def unicode(text: str) -> str:
+    """The text with a question mark for each code point that is no character."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def plug(folder: str) -> None:
     """Use the plug-ins in this folder and no others; none at all without one."""
     if not folder:
@@ -327,7 +345,7 @@ def main() -> None:
     threading.Thread(target=read, daemon=True).start()
     plug(sys.argv[1] if len(sys.argv) > 1 else "")
     while True:
-        text = json.dumps(answer(asked.get()), default=str).encode() + b"\n"
+        text = unicode(json.dumps(answer(asked.get()), default=str, ensure_ascii=False)).encode() + b"\n"
         while text:
             text = text[pipe.write(text) or 0 :]
 

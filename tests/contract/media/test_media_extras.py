@@ -50,6 +50,17 @@ def test_they_lie_beside_one_file(server: Server, origin: Origin, folder: Path) 
     assert origin.requests("/de.vtt") == []
 
 
+def test_subtitles_elsewhere_do_not_get_what_is_for_the_media_server(server: Server, origin: Origin) -> None:
+    headers = {"Authorization": "Bearer x", "X-Tok": "t", "Referer": "http://page.test/"}
+    with Origin(host="127.0.0.2") as other:
+        subtitles = {"en": [{"url": other.serve("/en.vtt", data=b"en"), "ext": "vtt"}]}
+        video = whole(origin.serve("/v.mp4", length=5), http_headers=headers)
+        server.completed(server.add(page(origin, "one", video, subtitles=subtitles), media_subtitles="en"))
+        (seen,) = other.requests("/en.vtt")
+        told = [seen.header(name) for name in ("authorization", "x-tok", "referer")]
+        assert told == [None, None, "http://page.test/"]
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 def test_they_lie_beside_a_merged_file_whatever_its_number(
     server: Server, origin: Origin, folder: Path, tmp_path: Path

@@ -58,6 +58,12 @@ async def test_prints_do_not_break_the_pipe(workers: Workers, origin: Origin) ->
         assert (found["kind"], found["name"]) == ("video", "One [one].mp4")
 
 
+async def test_half_a_character_in_a_title_keeps_nobody_from_the_media(workers: Workers, origin: Origin) -> None:
+    """Sites cut titles at a number of UTF-16 units."""
+    answer = await workers.ask(question(page(origin, "one", whole(origin.url("/v.mp4")), title="cut \ud83d")), 30)
+    assert (answer["kind"], answer["title"], answer["name"]) == ("video", "cut ?", "cut \uff1f [one].mp4")
+
+
 async def test_too_slow_a_page_is_given_up_and_the_next_is_not(workers: Workers, origin: Origin) -> None:
     with pytest.raises(DownloadError, match="media-timeout") as caught:
         await workers.ask(question(origin.url("/watch/hang")), 0.5)
