@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.behaviour import Behaviour, Seen, first
-from tests.support.media import decoded, listed, page, playlist, put
+from tests.support.media import decoded, listed, listing, page, playlist, put
 from tests.support.origin import Origin
 from tests.support.process import Server, run
 from tests.support.proxy import HttpProxy
@@ -67,6 +67,27 @@ def test_killed_between_video_and_sound(
     assert [seen.path for seen in origin.requests()[before:]] == ["/watch/one", "/s/dash.mpd", "/s/1-3.m4s"]
     assert decoded(folder / "One [one].mp4") == source
     assert os.listdir(folder) == ["One [one].mp4"]
+
+
+def test_what_is_left_of_one_medium_of_a_page_is_not_taken_for_anothers(
+    server: Server, origin: Origin, files: Files, folder: Path
+) -> None:
+    """Whose fragments are called alike and as long, as encoders make them."""
+    for n, pair in enumerate((TS[:2], TS[2:])):
+        for name, source in zip(TS, pair, strict=False):
+            origin.serve(f"/{n}/{name}", data=files[source])
+        origin.serve(f"/{n}/list.m3u8", data=playlist(*TS[:2]))
+    origin.serve("/0/t1.ts", data=files["t1.ts"], behaviour=Behaviour(hold_at=1000))
+    bare = [{"id": f"n{n}", "title": "T", "formats": [listed(origin.url(f"/{n}/list.m3u8"))]} for n in (0, 1)]
+    url = listing(origin, "bare", *bare)
+    left, taken = server.completed(server.add(url, media_template="same", pause_metadata="true"))["followedBy"]
+    server.call("aria2.unpause", left)
+    server.until(left, lambda status: status.get("bitfield") == "80")
+    server.call("aria2.remove", left)
+    server.finished(left)
+    server.call("aria2.unpause", taken)
+    server.completed(taken)
+    assert [len(origin.requests(f"/1/{name}")) for name in TS[:2]] == [1, 1]
 
 
 def test_paused_and_removed_at_every_stage(server: Server, origin: Origin, files: Files, folder: Path) -> None:
