@@ -93,7 +93,8 @@ class _Fetch:
 class FragmentJob:
     """Brings the fragments of ``part`` into a folder beside ``target``, the path of what is made of them.
 
-    ``page`` is whose media they are, with the place if that is a list of several. ``skip``: go on without fragments that are not there. ``dry``: fetch none.
+    ``page`` is whose media they are, with the place if that is a list of several. ``skip``: go on without fragments
+    that are not there. ``dry``: fetch none.
     """
 
     def __init__(
