@@ -42,8 +42,9 @@ from slasshy_rpc.values import FileView, ServerView, Snapshot
 
 log = logging.getLogger(__name__)
 
-#: The longest playlist and the longest key that are read (bytes).
+#: The longest playlist that is read, and what is read of what should be a key of KEY_SIZE, perhaps compressed (bytes).
 LONGEST_TEXT = 16 << 20
+LONGEST_KEY = 1024
 KEY_SIZE = 16
 
 #: How often the speed is taken, and how often is written down what would survive a power cut (seconds).
@@ -400,7 +401,7 @@ class FragmentJob:
     async def _key(self, key: Key) -> bytes:
         """The bytes of a key; each is fetched once."""
         if key.url not in self._keys:
-            self._keys[key.url] = asyncio.create_task(self._small(key.url, KEY_SIZE + 1))
+            self._keys[key.url] = asyncio.create_task(self._small(key.url, LONGEST_KEY))
         task = self._keys[key.url]
         try:
             found = await asyncio.shield(task)

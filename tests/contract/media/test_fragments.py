@@ -146,7 +146,7 @@ def test_a_key_gets_the_pages_headers_and_cookies(
     """Those of the page, and what the playlist's own answer sets; without them there would be no key."""
     cipher = {name: encrypted(files[name], KEYS[0], n) for n, name in enumerate(TS)}
     site = put(origin, cipher)
-    origin.serve("/s/key", data=KEYS[0], behaviour=Behaviour(need_cookie="visitor=v1"))
+    origin.serve("/s/key", data=KEYS[0], behaviour=Behaviour(need_cookie="visitor=v1", gzip=True))
     text = playlist('#EXT-X-KEY:METHOD=AES-128,URI="key"', *TS)
     origin.serve("/s/x.m3u8", data=text, behaviour=Behaviour(set_cookies=("list=l1; Path=/",), gzip=True))
     found = listed(f"{site}x.m3u8", http_headers={"X-Tok": "t", "Referer": "http://page.test/"})
