@@ -223,12 +223,12 @@ def cut(fd: int, length: int, path: str = "the file") -> None:
         raise disk_error(error, "shorten", path) from error
 
 
-def write(fd: int, body: bytes | memoryview, path: str = "the file") -> None:
-    """Put all of ``body`` at the beginning. Raises DiskError 9 or 17."""
+def write(fd: int, body: bytes | memoryview, path: str = "the file", at: int = 0) -> None:
+    """Put all of ``body`` at the beginning, or at another place. Raises DiskError 9 or 17."""
     done = 0
     try:
         while done < len(body):
-            done += os.pwrite(fd, body[done:] if done else body, done)
+            done += os.pwrite(fd, body[done:] if done else body, at + done)
     except OSError as error:
         raise disk_error(error, "write", path) from error
 

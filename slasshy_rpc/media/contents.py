@@ -21,15 +21,26 @@ def finish(folder: Folder, number: int, fd: int, coding: str, key: bytes | None,
     """The body of a fragment is in ``fd``: make it what it stands for, and call it whole."""
     try:
         if coding:
-            data = read(fd, coding, LARGEST_CODED)
-            layout.cut(fd, 0)
-            layout.write(fd, data)
+            _unfold(fd, coding)
         if key is not None:
             _decrypt(fd, key, iv)
     except BaseException:
         folder.drop(number, fd)
         raise
     folder.finish(number, fd)
+
+
+def _unfold(fd: int, coding: str) -> None:
+    """Undo the coding where the bytes lie. What they unfold to is not kept: many fragments come at once."""
+    size, at, inflater = os.fstat(fd).st_size, 0, Inflater(coding)
+    data = os.pread(fd, min(size, LARGEST_CODED), 0)
+    layout.cut(fd, 0)
+    for piece in inflater.feed(data):
+        if max(size, at + len(piece)) > LARGEST_CODED:
+            raise too_much(LARGEST_CODED)
+        layout.write(fd, piece, at=at)
+        at += len(piece)
+    inflater.finish()
 
 
 def _decrypt(fd: int, key: bytes, iv: bytes) -> None:
@@ -42,7 +53,8 @@ def _decrypt(fd: int, key: bytes, iv: bytes) -> None:
     if not size % AES.block_size:
         while at < size:
             plain = cipher.decrypt(os.pread(fd, _STEP, at))
-            at += os.pwrite(fd, plain, at)
+            layout.write(fd, plain, at=at)
+            at += len(plain)
     padding = plain[-1] if plain else 0
     if not 1 <= padding <= AES.block_size or plain[-padding:] != bytes([padding]) * padding:
         raise SourceError("A fragment cannot be decrypted: it is damaged, or its key is another.")
