@@ -7,7 +7,7 @@ or output, or a name on disk.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
@@ -18,8 +18,9 @@ from slasshy_rpc.plan.ranges import Range
 #: No media has more fragments: a day of two seconds each has half as many.
 MOST_FRAGMENTS = 100_000
 
-#: Characters of a URL: servers take no longer ones.
+#: Characters of a URL: servers take no longer ones. And of a line, which is taken apart in one go.
 LONGEST_URL = 16_384
+LONGEST_LINE = 1 << 18
 
 LIVE = "Live streams are not supported."
 DRM = "The media is protected by DRM, which cannot be had."
@@ -115,6 +116,7 @@ class _Reading:
         self._keys: list[dict[str, str]] = []
         self._fresh = False  # keys that follow each other are one key in several systems; after a fragment others begin
         self._map = ""
+        self._map_keys = self._keys
         self._ends: dict[str, int] = {}
         self._span: tuple[int, int | None] | None = None
         self._seconds = 0.0
@@ -144,7 +146,7 @@ class _Reading:
             elif tag == "#EXT-X-KEY":
                 self._take_key(_attributes(line))
             elif tag == "#EXT-X-MAP":
-                self._map = line
+                self._map, self._map_keys = line, self._keys  # those below it are not for it (section 4.3.2.4)
             elif tag == "#EXT-X-GAP":
                 self._gap = True
             elif tag == "#EXT-X-DISCONTINUITY":
@@ -161,11 +163,10 @@ class _Reading:
             self._ends[url] = start + length
             span = start, start + length
         if not self._gap:
-            key = self._key(sequence)
             if self._map:
-                yield self._opening(_attributes(self._map), key)
+                yield self._opening(_attributes(self._map), self._key(self._map_keys, sequence))
                 self._map = ""
-            yield Fragment(url, span, key, self._seconds, anew=self._anew)
+            yield Fragment(url, span, self._key(self._keys, sequence), self._seconds, anew=self._anew)
             self._anew = False
         self._span, self._seconds, self._gap, self._fresh = None, 0.0, False, False
 
@@ -175,26 +176,30 @@ class _Reading:
         return Fragment(joined(self._url, told.get("URI", "")), span, key, opening=True)
 
     def _take_key(self, told: dict[str, str]) -> None:
-        if not self._fresh or told.get("METHOD") == "NONE":
-            self._keys = []
+        others = [one for one in self._keys if _system(one) != _system(told)] if self._fresh else []
+        self._keys = [] if told.get("METHOD") == "NONE" else [*others, told]
         self._fresh = True
-        if told.get("METHOD") != "NONE":
-            self._keys.append(told)
 
-    def _key(self, sequence: int) -> Key | None:
-        """The key for the fragment of that number. Raises DownloadError if there is none for us."""
-        if not self._keys:
+    def _key(self, keys: Sequence[dict[str, str]], sequence: int) -> Key | None:
+        """The one of ``keys`` for the fragment of that number. Raises DownloadError if there is none for us."""
+        if not keys:
             return None
-        for told in self._keys:
-            if told.get("METHOD") == "AES-128" and told.get("KEYFORMAT", "identity") == "identity":
+        for told in keys:
+            if told.get("METHOD") == "AES-128" and _system(told) == "identity":
                 given = _IV.fullmatch(told.get("IV", ""))
                 iv = int(given[1], 16) if given else sequence  # RFC 8216 section 5.2
                 return Key(joined(self._url, told.get("URI", "")), iv.to_bytes(16, "big"))
         raise DownloadError(DRM)
 
 
+def _system(key: dict[str, str]) -> str:
+    return key.get("KEYFORMAT", "identity")
+
+
 def _lines(text: str) -> Iterator[str]:
     for found in re.finditer(r"[^\n]+", text.removeprefix("\ufeff")):  # one by one: there may be millions
+        if found.end() - found.start() > LONGEST_LINE:
+            raise DownloadError("The HLS playlist has a line that is longer than any that is one.")
         if line := found[0].strip():
             yield line
 

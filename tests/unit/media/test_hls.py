@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slasshy_rpc.errors import DownloadError
-from slasshy_rpc.media.hls import DRM, MOST_FRAGMENTS, Fragment, Key, best, fragments, is_master
+from slasshy_rpc.media.hls import DRM, LONGEST_LINE, MOST_FRAGMENTS, Fragment, Key, best, fragments, is_master
 
 URL = "https://h.test/a/list.m3u8?sig=1"
 AT = "https://h.test/a/"
+WIDEVINE = '#EXT-X-KEY:METHOD=SAMPLE-AES-CTR,URI="data:,",KEYFORMAT="urn:uuid:edef8ba9"'
 
 TAGS = [
     "#EXTINF:%,", "#EXT-X-BYTERANGE:%", "#EXT-X-BYTERANGE:5@%", "#EXT-X-MEDIA-SEQUENCE:%", "#EXT-X-DISCONTINUITY",
@@ -55,6 +56,26 @@ def test_a_map_comes_before_what_needs_it_and_again_when_it_changes() -> None:
         ("i.mp4", None, True), ("a", None, False), ("b", None, False), ("j.mp4", (4, 34), True), ("c", None, False)
     ]  # fmt: skip
     assert [part.anew for part in found] == [False, False, False, False, True]
+
+
+def test_a_key_is_for_what_is_below_it_and_in_the_place_of_the_one_before() -> None:
+    """RFC 8216 section 4.3.2.4: also where no fragment lies between two of one system's."""
+    one, two, other = ('#EXT-X-KEY:METHOD=AES-128,URI="1"', '#EXT-X-KEY:METHOD=AES-128,URI="2"', WIDEVINE)
+    opening = '#EXT-X-MAP:URI="i.mp4"'
+    keys = [Key(f"{AT}{n}", bytes(16)) for n in (1, 2)]
+    assert [part.key for part in read(opening, one, "a")] == [None, keys[0]]
+    assert [part.key for part in read(one, opening, "a")] == [keys[0], keys[0]]
+    assert [part.key for part in read(one, opening, two, other, "a")] == keys
+    assert [part.key for part in read(one, other, two, "a")] == keys[1:]
+
+
+def test_a_line_may_be_long_but_not_without_end() -> None:
+    assert len(read("#" + "A=," * 80_000, "a")) == 1
+    for text in ("#EXT-X-KEY:" + "A=," * 90_000, "#" * 300_000, "a" * 300_000):
+        with pytest.raises(DownloadError, match="line that is longer"):
+            read(text, "a")
+    with pytest.raises(DownloadError, match="line that is longer"):
+        best("#EXTM3U\n#EXT-X-MEDIA:" + "A=," * 90_000, URL)
 
 
 def test_gaps_are_left_out_but_count() -> None:
@@ -116,7 +137,7 @@ def test_a_playlist_has_an_end() -> None:
 
 def test_no_line_costs_more_than_its_length() -> None:
     """Twice as long must not be four times as dear: the limit of a test's time is what fails here."""
-    much = 1 << 21
+    much = LONGEST_LINE - 20
     for line in ("#EXT-X-KEY:" + "A" * much, '#EXT-X-MAP:A="' * (much // 8), "#EXT-X-KEY:A" + " " * much, "\n" * much):
         with pytest.raises(DownloadError):
             read(line, "ftp://x")
