@@ -227,11 +227,13 @@ class FragmentJob:
     async def _read_playlist(self) -> tuple[Fragment, ...]:
         """The fragments that the playlist names, or those of the best playlist that it names. Raises DownloadError."""
         url = self._part.url
-        text = (await self._small(url, LONGEST_TEXT)).decode("utf-8", "replace")
-        if hls.is_master(text):
-            url = hls.best(text, url)
-            text = (await self._small(url, LONGEST_TEXT)).decode("utf-8", "replace")
-        return await asyncio.to_thread(hls.fragments, text, url)
+        found = await asyncio.to_thread(_read, await self._small(url, LONGEST_TEXT), url)
+        if isinstance(found, str):
+            url = found
+            found = await asyncio.to_thread(_read, await self._small(url, LONGEST_TEXT), url)
+        if isinstance(found, str):
+            raise DownloadError("The HLS playlist leads to playlists without end.")
+        return found
 
     def _identity(self) -> str:
         """What tells these fragments from others, whatever signatures their URLs have today."""
@@ -456,6 +458,12 @@ class FragmentJob:
             if guess > self._estimate or guess < self._estimate * SHRINK:
                 self._estimate = guess
         return max(self._estimate, received + 1) if self._estimate or received else 0
+
+
+def _read(body: bytes, url: str) -> tuple[Fragment, ...] | str:
+    """The fragments that the playlist at ``url`` names, or the URL of the best playlist that it does."""
+    text = body.decode("utf-8", "replace")
+    return hls.best(text, url) if hls.is_master(text) else hls.fragments(text, url)
 
 
 def _host(url: str) -> str:

@@ -84,7 +84,7 @@ class MediaJob:
             if answer.get("kind") == "playlist":
                 self._stage = "list"
                 return begotten(self._request, answer, self._hosts)
-            media = self._understood(answer)
+            media = await self._understood(answer)
             while (fresh := await self._brought(media)) is not None:
                 media = fresh
             self._stage = "done"
@@ -136,9 +136,9 @@ class MediaJob:
         question = await asked(self._page, options, self._formats, self._web.cookies)
         return await self._workers.ask(question, float(options.integer("media-timeout")))
 
-    def _understood(self, answer: dict[str, Any]) -> Media:
+    async def _understood(self, answer: dict[str, Any]) -> Media:
         """What is to be brought. Raises DownloadError."""
-        media = plan.understood(answer)
+        media = await asyncio.to_thread(plan.understood, answer)  # there may be a hundred thousand fragments
         self._formats = media.formats
         return media
 
@@ -153,7 +153,7 @@ class MediaJob:
                 raise
             log.info("%s The page is asked again.", error)
         self._renewed = clock.monotonic()
-        return self._understood(await self._ask())
+        return await self._understood(await self._ask())
 
     async def _bring(self, media: Media) -> None:
         """Everything, with these links."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +11,10 @@ from typing import Any, cast
 import pytest
 
 from slasshy_rpc.disk.claims import Claims
-from slasshy_rpc.errors import DiskError
+from slasshy_rpc.errors import DiskError, DownloadError
+from slasshy_rpc.media import plan
 from slasshy_rpc.media.job import MediaJob
-from slasshy_rpc.media.plan import Unsupported
+from slasshy_rpc.media.plan import Media, Unsupported
 from slasshy_rpc.media.pool import Workers
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.options.values import Layer, defaults
@@ -57,3 +59,18 @@ async def test_a_callers_merged_file_may_not_lie_where_the_server_keeps_its_own(
     with pytest.raises(DiskError, match="folder of the server"):
         await job.run()
     assert place.claims.path_of("0" * 16) == ""
+
+
+async def test_an_answer_is_read_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have a hundred thousand fragments, which takes a second."""
+    readers = []
+
+    def understood(answer: Mapping[str, Any]) -> Media:
+        readers.append(threading.current_thread())
+        raise DownloadError("enough")
+
+    monkeypatch.setattr(plan, "understood", understood)
+    request = Request((SECURE,), defaults(compat=False))
+    with pytest.raises(DownloadError, match="enough"):
+        await MediaJob(request, Workplace("0" * 16, lines=Lines([SECURE])), WEB, cast(Workers, Child())).run()
+    assert threading.main_thread() not in readers
