@@ -28,6 +28,7 @@ from slasshy_rpc.net import address
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.base import Job, Outcome, Request, Workplace
 from slasshy_rpc.protocols.destination import Destination
+from slasshy_rpc.protocols.offloop import lastly, through
 from slasshy_rpc.protocols.web import Errand, Web, file_rules
 from slasshy_rpc.values import MEDIA, FileView, MediaView, ServerView, Snapshot, UriView
 
@@ -169,7 +170,7 @@ class MediaJob:
             if media.extras and path:
                 await self._bring_extras(media, path)
                 if not self._request.options.flag("force-save"):
-                    await asyncio.to_thread(layout.remove, [layout.control_path(path)])
+                    await lastly(layout.remove, [layout.control_path(path)])
             return
         options = self._request.options
         apart = options.text("media-merge") == "off"
@@ -177,7 +178,7 @@ class MediaJob:
             needed()
         if options.text("checksum"):
             raise DownloadError("The page has video and audio apart, and a --checksum is of one file. Leave it out.")
-        path = await asyncio.to_thread(self._reserve, out)
+        path = await through(self._reserve, out)
         self._keep_to(media.formats)
         await self._bring_extras(media, path)
         places = [self._place.beside(number) for number in range(len(media.parts))]
@@ -198,7 +199,7 @@ class MediaJob:
                 # What is put together without ffmpeg stays what it is.
                 ext = tracks[0].ext
                 self._place.claims.release(self._place.gid)
-                path = await asyncio.to_thread(self._reserve, f"{media.name.removesuffix(media.ext)}{ext}")
+                path = await through(self._reserve, f"{media.name.removesuffix(media.ext)}{ext}")
             self._size = await self._merge(tracks, path, ext)
             self._final = path
         finally:
@@ -227,7 +228,7 @@ class MediaJob:
             return
         target = os.path.join(os.path.dirname(path), plan.part_name(os.path.basename(path), part))
         ext = part.ext if ffmpeg() is not None else track.ext
-        target = await asyncio.to_thread(self._taken, f"{target.removesuffix(part.ext)}{ext}", gid)
+        target = await through(self._taken, f"{target.removesuffix(part.ext)}{ext}", gid)
         size = await self._merge([track], target, ext)
         if isinstance(job, FragmentJob):
             job.became(target, size)
@@ -252,7 +253,7 @@ class MediaJob:
                 raise
             mine = error.path
             log.info("%s is begun anew: the page has another file by now.", printable(mine))
-        await asyncio.to_thread(layout.remove, [mine, layout.control_path(mine)])
+        await through(layout.remove, [mine, layout.control_path(mine)])
         self._jobs[-1] = self._web.errand_job(self._request, place, errand)
         await self._jobs[-1].run()
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from slasshy_rpc.disk import fragments, layout
 from slasshy_rpc.disk.faults import disk_error, printable
 from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode
-from slasshy_rpc.media.pieces import Feed, Feeds, concatenate
+from slasshy_rpc.media.pieces import Feed, Feeds, Joining
 from slasshy_rpc.media.plan import DEMUXERS, MUXERS
-from slasshy_rpc.protocols.offloop import outlast, threaded
+from slasshy_rpc.protocols.offloop import finished, lastly, outlast, threaded, through
 
 #: In the place of an extension: a list of files.
 LISTED = "ffconcat"
@@ -108,7 +108,7 @@ async def merge(
 
     Their control files are deleted then, and they too unless ``keep``; fragments are in any case.
 
-    Cancelled, all is as before.
+    Cancelled, all is as before; from the moment on in which ``path`` gets its file it is too late for that.
 
     Raises DownloadError if ffmpeg cannot, DiskError 13 if something else lies at ``path`` and ``overwrite`` is not set.
     """
@@ -117,18 +117,20 @@ async def merge(
         raise DownloadError("ffmpeg is needed to put the media together. Install it and add the page again.")
     if ext not in MUXERS and any(track.ext != ext for track in tracks):
         raise DownloadError(f"The media cannot be made into a file of type {ext}.")
-    unready = await asyncio.to_thread(_prepare, path)
+    unready = _unready(path)
     try:
+        await through(_prepare, unready)
         if program is None or (len(tracks) == 1 and tracks[0].ext == ext and ext not in MUXERS):
-            await asyncio.to_thread(concatenate, tracks[0].paths, unready)
+            joining = Joining(tracks[0].paths, unready)
+            joined = threaded(joining.run)
+            await finished(joined, joining.stop)
+            joined.result()
         else:
             await _convert(program, tracks, unready, ext)
-        length = await asyncio.to_thread(_publish, unready, path, overwrite, sync)
+        return await lastly(_finish, unready, path, tracks, overwrite=overwrite, sync=sync, keep=keep)
     except BaseException:
         layout.remove([unready])
         raise
-    await asyncio.to_thread(_clear, tracks, keep)
-    return length
 
 
 async def _convert(program: str, tracks: Sequence[Track], unready: str, ext: str) -> None:
@@ -188,11 +190,19 @@ def _clear(tracks: Sequence[Track], keep: bool) -> None:
     fragments.remove([track.folder for track in tracks if track.folder])
 
 
-def _prepare(path: str) -> str:
-    """An empty file beside ``path``, ours: its hidden name is one that nobody had, or can have foreseen."""
-    unready = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.merge")
+def _unready(path: str) -> str:
+    """A hidden name beside ``path`` that nobody had, or can have foreseen."""
+    return os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.merge")
+
+
+def _prepare(unready: str) -> None:
     os.close(layout.open_target(unready, create=True, exclusive=True))
-    return unready
+
+
+def _finish(unready: str, path: str, tracks: Sequence[Track], *, overwrite: bool, sync: bool, keep: bool) -> int:
+    length = _publish(unready, path, overwrite, sync)
+    _clear(tracks, keep)
+    return length
 
 
 def _publish(unready: str, path: str, overwrite: bool, sync: bool) -> int:

@@ -51,13 +51,28 @@ def kind_of(paths: Sequence[str]) -> str:
     return found
 
 
-def concatenate(paths: Sequence[str], into: str) -> None:
-    """Write the files one behind the other into the file ``into``. Raises DiskError."""
-    try:
-        with FileIO(into, "r+") as file:
-            _copy(paths, file)
-    except OSError as error:
-        raise disk_error(error, "write", into) from error
+class Joining:
+    """The files ``paths`` get into the file ``into``, one behind the other."""
+
+    def __init__(self, paths: Sequence[str], into: str) -> None:
+        self._paths = paths
+        self._into = into
+        self._stopped = False
+
+    def run(self) -> None:
+        """Write them; blocks until that is done, or ``stop`` was called. Raises DiskError."""
+        try:
+            with FileIO(self._into, "r+") as file:
+                for path in self._paths:
+                    if self._stopped:
+                        return
+                    _copy([path], file)
+        except OSError as error:
+            raise disk_error(error, "write", self._into) from error
+
+    def stop(self) -> None:
+        """Have ``run`` end after the file that it is at."""
+        self._stopped = True
 
 
 @dataclass(slots=True)

@@ -43,6 +43,22 @@ async def outdone(task: asyncio.Future[_T], cancel: Callable[[], None], ended: C
     return task.result()
 
 
+async def through(step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """What a step that may block returns: told to go meanwhile, we go once it has ended."""
+    task = threaded(step, *args, **kwargs)
+    await finished(task, _let_it)
+    return task.result()
+
+
+async def lastly(step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """``through``, for the last step: told to go meanwhile, we stay if it is done."""
+    return await outdone(threaded(step, *args, **kwargs), _let_it, lambda _: True)
+
+
+def _let_it() -> None:
+    """Nothing can be done about it."""
+
+
 async def outlast(task: asyncio.Future[Any]) -> None:
     """Wait for the end of ``task`` however often we are told to go: it writes to a file that is closed after it."""
     told: asyncio.CancelledError | None = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +12,33 @@ import pytest
 
 from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode
 from slasshy_rpc.media import merge as module
+from slasshy_rpc.media import pieces
 from slasshy_rpc.media.merge import Track, command, merge
 from slasshy_rpc.media.pieces import Feed
 
 PARTS = ["f.v.mp4", "f.s.m4a"]
+
+
+class Held:
+    """A step that is at its beginning until it is let go, in the place of the one called ``name``."""
+
+    def __init__(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.go = threading.Event(), threading.Event()
+        step = getattr(module, name)
+
+        def held(*args: object, **kwargs: object) -> object:
+            self.begun.set()
+            assert self.go.wait(10)
+            return step(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, held)
+
+    async def cancels(self, task: asyncio.Task[int]) -> None:
+        """Cancel the task meanwhile, and let the step go on when it has been told."""
+        assert await asyncio.to_thread(self.begun.wait, 10)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.05, self.go.set)
+        await asyncio.wait([task])
 
 
 @pytest.fixture
@@ -60,6 +85,51 @@ async def test_a_failure_leaves_the_parts(tmp_path: Path, parts: list[Track], mo
     with pytest.raises(DownloadError, match="could not"):
         await merge(parts, str(tmp_path / "f.mp4"), "mp4", overwrite=False, sync=False)
     assert sorted(os.listdir(tmp_path)) == before
+
+
+async def test_told_to_go_once_the_file_has_its_place_it_stays(
+    tmp_path: Path, parts: list[Track], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a download that is paused then would begin anew, under another name."""
+    held = Held("_clear", monkeypatch)
+    task = asyncio.create_task(merge(parts, str(tmp_path / "f.mp4"), "mp4", overwrite=False, sync=False))
+    await held.cancels(task)
+    assert not task.cancelled()
+    assert (task.result(), os.listdir(tmp_path)) == (6, ["f.mp4"])
+
+
+async def test_told_to_go_before_it_leaves_nothing_behind(
+    tmp_path: Path, parts: list[Track], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sorted(os.listdir(tmp_path))
+    held = Held("_prepare", monkeypatch)
+    task = asyncio.create_task(merge(parts, str(tmp_path / "f.mp4"), "mp4", overwrite=False, sync=False))
+    await held.cancels(task)
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert task.cancelled()
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+async def test_told_to_go_while_fragments_are_joined_no_thread_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, copied = [str(tmp_path / str(n)) for n in range(9)], list[str]()
+    begun, go = threading.Event(), threading.Event()
+
+    def copy(paths: Sequence[str], into: object) -> None:
+        copied.extend(paths)
+        begun.set()
+        assert go.wait(10)
+
+    monkeypatch.setattr(pieces, "_copy", copy)
+    track = Track([files], "ts", str(tmp_path))
+    task = asyncio.create_task(merge([track], str(tmp_path / "f.ts"), "ts", overwrite=False, sync=False))
+    assert await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    asyncio.get_running_loop().call_later(0.05, go.set)
+    await asyncio.wait([task])
+    assert (task.cancelled(), len(copied)) == (True, 1)
+    assert os.listdir(tmp_path) == []
 
 
 def test_ffmpeg_reads_these_files_alone_and_as_what_they_were_said_to_be() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from slasshy_rpc.errors import DiskError, DownloadError
-from slasshy_rpc.media.pieces import Feed, Feeds, concatenate, kind, kind_of
+from slasshy_rpc.media.pieces import Feed, Feeds, Joining, kind, kind_of
 
 ID3 = b"ID3\x04\0\0\0\0\x01\x02" + bytes(130)  # its size has seven bits a byte
 
@@ -58,10 +58,10 @@ def parts(folder: Path) -> list[str]:
 def test_files_are_put_together(tmp_path: Path) -> None:
     into = tmp_path / "into"
     into.touch()
-    concatenate(parts(tmp_path), str(into))
+    Joining(parts(tmp_path), str(into)).run()
     assert into.read_bytes() == b"a" * 100_000 + b"b" * 3_000_000
     with pytest.raises(DiskError):
-        concatenate([str(tmp_path / "none")], str(into))
+        Joining([str(tmp_path / "none")], str(into)).run()
 
 
 def test_two_pipes_of_which_one_is_read_first(tmp_path: Path) -> None:
