@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 from collections.abc import Sequence
@@ -35,6 +36,9 @@ AHEAD = 512
 #: How much of what ffmpeg says is told (bytes).
 _TAIL = 400
 
+
+#: What ffmpeg 5 and older say when the file that they have made is no good, and yet end as if it were.
+_SPOILT = re.compile("Error (?:writing trailer|closing file)|Input/output error")
 
 _program = "ffmpeg"
 
@@ -169,8 +173,11 @@ async def _mended(program: str, track: Track) -> str:
 
 
 def _patience(paths: Sequence[str]) -> float:
-    """Seconds that may go by until these files are read, and written again."""
-    return LEAST + sum(map(os.path.getsize, paths)) / COPIED
+    """Seconds that may go by until these files are read, and written again. Raises DiskError."""
+    try:
+        return LEAST + sum(map(os.path.getsize, paths)) / COPIED
+    except OSError as error:
+        raise disk_error(error, "read", error.filename) from error
 
 
 def _list(folder: str, names: Sequence[str]) -> str:
@@ -209,6 +216,8 @@ def _publish(unready: str, path: str, overwrite: bool, sync: bool) -> int:
     if layout.taken(path) and not overwrite:
         raise DiskError(f"Something else lies at {printable(path)} by now. Give another out.", ErrorCode.FILE_EXISTS)
     try:
+        if not os.path.getsize(unready):
+            raise DownloadError("ffmpeg has made an empty file of the media.")
         if sync:
             layout.finish(layout.open_target(unready, create=False), sync=True, path=unready)
         os.replace(unready, path)
@@ -247,9 +256,9 @@ async def _run(arguments: Sequence[str], seconds: float, feeds: Sequence[Feed]) 
             await process.wait()
         poured = threaded(pouring.finish)
         await outlast(poured)
-    if process.returncode:
-        said = " ".join(tail.decode("utf-8", "replace").split())
-        if "No space left" in said:
+    said = printable(" ".join(tail.decode("utf-8", "replace").split()))
+    if process.returncode or _SPOILT.search(said):
+        if re.search("No space left|quota exceeded", said):
             raise DiskError(f"There is no room for the merged file: {said}", ErrorCode.DISK_FULL)
         raise DownloadError(f"ffmpeg could not merge video and audio: {said or process.returncode}")
     poured.result()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from slasshy_rpc.disk import layout
 from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode
 from slasshy_rpc.media import merge as module
 from slasshy_rpc.media import pieces
@@ -146,6 +147,45 @@ def test_pipes_are_read_ahead_as_what_they_were_said_to_be() -> None:
         at = arguments.index(pipe)
         ahead = ["-thread_queue_size", str(module.AHEAD)]
         assert arguments[at - 7 : at] == [*ahead, "-protocol_whitelist", "pipe", "-f", kind, "-i"]
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "told"),
+    [
+        ("echo Error writing trailer of file:x: No space left on device >&2", ErrorCode.DISK_FULL, "no room"),
+        ("echo Error closing file file:x: Disk quota exceeded >&2", ErrorCode.DISK_FULL, "quota"),
+        ("echo file:/f.v.mp4: Input/output error >&2", ErrorCode.UNKNOWN, "Input/output error"),
+        ("printf '\\033[31mred' >&2; exit 1", ErrorCode.UNKNOWN, r"\?.31mred"),
+        (":", ErrorCode.UNKNOWN, "an empty file"),
+    ],
+)
+async def test_what_ffmpeg_spoils_does_not_take_the_place_of_the_parts(
+    tmp_path: Path, parts: list[Track], monkeypatch: pytest.MonkeyPatch, script: str, code: int, told: str
+) -> None:
+    """Tried on ffmpeg 5.1: on a full disk it leaves a file without its index, and ends with 0."""
+    monkeypatch.undo()
+    program = spoiling(tmp_path, script)
+    monkeypatch.setattr(module, "ffmpeg", lambda: program)
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(DownloadError, match=told) as caught:
+        await merge(parts, str(tmp_path / "f.mp4"), "mp4", overwrite=False, sync=False)
+    assert (caught.value.code, sorted(os.listdir(tmp_path))) == (code, before)
+
+
+async def test_a_part_that_somebody_has_removed_is_told(tmp_path: Path, parts: list[Track]) -> None:
+    layout.remove([parts[1].paths[0]])
+    with pytest.raises(DiskError, match=r"Cannot read .*f\.s\.m4a: the path does not exist"):
+        await merge(parts, str(tmp_path / "f.mp4"), "mp4", overwrite=False, sync=False)
+    assert "f.v.mp4" in os.listdir(tmp_path)
+
+
+def spoiling(folder: Path, script: str) -> str:
+    """An ffmpeg that does this; unless it is nothing its file has some bytes."""
+    program = folder / "spoiling"
+    some = "" if script == ":" else 'for last; do :; done; echo x > "${last#file:}"\n'
+    program.write_text(f"#!/bin/sh\n{some}{script}\n")
+    program.chmod(0o755)
+    return str(program)
 
 
 async def test_a_merge_that_does_not_end_is_ended(
