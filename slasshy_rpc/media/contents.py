@@ -6,15 +6,20 @@ Owns: both of these, in bounded memory. Never: keys' ways here, or which fragmen
 from __future__ import annotations
 
 import os
+import re
 
 from slasshy_rpc.disk import layout
 from slasshy_rpc.disk.fragments import Folder
-from slasshy_rpc.errors import SourceError
+from slasshy_rpc.errors import ErrorCode, SourceError
 from slasshy_rpc.net.coding import Inflater
 
 #: The largest fragment that a server has compressed, unfolded; and how much is decrypted at a time (bytes).
 LARGEST_CODED = 64 << 20
 _STEP = 1 << 20
+
+#: How what servers say instead of sending media begins: no fragment does, and ffmpeg would pass over it.
+_FEW = 32
+_WORDS = re.compile(rb"\s*[<{][\t\n\r\x20-\x7e]+")
 
 
 def finish(folder: Folder, number: int, fd: int, coding: str, key: bytes | None, iv: bytes) -> None:
@@ -24,6 +29,8 @@ def finish(folder: Folder, number: int, fd: int, coding: str, key: bytes | None,
             _unfold(fd, coding)
         if key is not None:
             _decrypt(fd, key, iv)
+        if _WORDS.fullmatch(os.pread(fd, _FEW, 0)):
+            raise SourceError("The server has sent a text in the place of a fragment.", ErrorCode.BAD_RESPONSE)
     except BaseException:
         folder.drop(number, fd)
         raise

@@ -106,6 +106,20 @@ def test_a_fragment_that_is_a_playlist_reads_no_file(
         assert not (folder / "One [one].mp4").exists()
 
 
+def test_a_page_in_the_place_of_a_fragment_is_an_error(
+    server: Server, origin: Origin, files: Files, folder: Path
+) -> None:
+    """ffmpeg passes over it and says that all is well: some of the media would be missing."""
+    site = put(origin, files)
+    for text in (b"<!DOCTYPE html><title>Log in</title>", b'{"error": 1}'):
+        origin.serve("/s/t1.ts", data=text)
+        failed = server.finished(server.add(page(origin, "one", listed(f"{site}ts.m3u8"))))
+        assert (failed["errorCode"], "a text in the place" in failed["errorMessage"]) == ("22", True)
+    origin.serve("/s/t1.ts", data=files["t1.ts"])
+    server.completed(server.add(page(origin, "one", listed(f"{site}ts.m3u8"))))
+    assert [len(origin.requests(f"/s/{name}")) for name in TS] == [1, 5, 1, 1]
+
+
 def test_a_missing_fragment_is_an_error_unless_it_may_be_left_out(
     server: Server, origin: Origin, files: Files, folder: Path
 ) -> None:
