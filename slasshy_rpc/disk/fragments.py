@@ -18,10 +18,14 @@ from slasshy_rpc.disk import bits, layout
 from slasshy_rpc.disk.faults import disk_error, printable
 from slasshy_rpc.disk.livemap import boot_id
 from slasshy_rpc.errors import DiskError, ErrorCode
+from slasshy_rpc.plan.naming import fit
 
 #: How a folder of fragments ends, and how many are tried beside those that are not ours.
 SUFFIX = ".part"
 LAST_NUMBER = 99
+
+#: Bytes of the name before that: file systems take 255 in all.
+_LONGEST_NAME = 255 - len(f".{LAST_NUMBER}{SUFFIX}")
 
 #: What tells a folder of ours from any other: the record in it, which is written before the first fragment.
 _RECORD = "slasshy-rpc.fragments"
@@ -226,6 +230,8 @@ def remove(paths: Sequence[str]) -> None:
 
 
 def _candidates(target: str) -> Iterator[str]:
+    folder, name = os.path.split(target)
+    target = os.path.join(folder, fit(name, _LONGEST_NAME))
     yield target + SUFFIX
     for number in range(1, LAST_NUMBER + 1):
         yield f"{target}.{number}{SUFFIX}"

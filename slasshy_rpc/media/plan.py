@@ -147,10 +147,11 @@ _ROOM = naming.NAME_LIMIT - 24
 
 
 def part_name(name: str, part: Part) -> str:
-    """What a Part of ``name`` is called until it is merged: NAME.fFORMAT.EXT."""
+    """What a Part of ``name`` is called until it is merged: NAME.fFORMAT.EXT, of a long NAME its beginning."""
     letters = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in part.format)[:12]
     stem, dot, _ = name.rpartition(".")
-    return f"{stem if dot else name}.f{letters}.{part.ext}"
+    ending = f".f{letters}.{part.ext}"
+    return naming.fit(stem if dot else name, naming.NAME_LIMIT - len(ending)) + ending
 
 
 def _part(one: Mapping[str, Any]) -> Part:

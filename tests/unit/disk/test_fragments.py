@@ -31,6 +31,15 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "sub" / "f.mp4"
 
 
+def test_the_longest_names_have_a_folder_too(tmp_path: Path) -> None:
+    for name in ("x" * 251 + ".mp4", "\u00e9" * 127, "x" * 247):
+        folder = opened(tmp_path / name)
+        assert Path(folder.path).is_dir()
+        folder.close()
+        other = Folder.open(str(tmp_path / name), "this", 1, lambda path: path.endswith(".99.part"), sync=False)
+        other.close()  # nor is the last name that is tried too long
+
+
 def test_a_crash_of_the_process_takes_no_whole_fragment(target: Path) -> None:
     folder = opened(target)
     bring(folder, 3, b"three")
