@@ -226,14 +226,18 @@ class FragmentJob:
 
     async def _read_playlist(self) -> tuple[Fragment, ...]:
         """The fragments that the playlist names, or those of the best playlist that it names. Raises DownloadError."""
-        url = self._part.url
-        found = await asyncio.to_thread(_read, await self._small(url, LONGEST_TEXT), url)
+        found = await self._playlist(self._part.url)
         if isinstance(found, str):
-            url = found
-            found = await asyncio.to_thread(_read, await self._small(url, LONGEST_TEXT), url)
+            found = await self._playlist(found)
         if isinstance(found, str):
             raise DownloadError("The HLS playlist leads to playlists without end.")
         return found
+
+    async def _playlist(self, url: str) -> tuple[Fragment, ...] | str:
+        """See ``_read``. What it names is relative to where redirects led (RFC 3986 section 5.1.3)."""
+        source = _source(url, self._selector)
+        text = await self._small(source, LONGEST_TEXT)
+        return await asyncio.to_thread(_read, text, source.current or url)
 
     def _identity(self) -> str:
         """What tells these fragments from others, whatever signatures their URLs have today."""
@@ -403,7 +407,7 @@ class FragmentJob:
     async def _key(self, key: Key) -> bytes:
         """The bytes of a key; each is fetched once."""
         if key.url not in self._keys:
-            self._keys[key.url] = asyncio.create_task(self._small(key.url, LONGEST_KEY))
+            self._keys[key.url] = asyncio.create_task(self._small(_source(key.url, self._selector), LONGEST_KEY))
         task = self._keys[key.url]
         try:
             found = await asyncio.shield(task)
@@ -415,9 +419,9 @@ class FragmentJob:
             raise DownloadError(f"The key at {redact(key.url)} is none: it has to have {KEY_SIZE} bytes.")
         return found
 
-    async def _small(self, url: str, most: int) -> bytes:
+    async def _small(self, source: Source, most: int) -> bytes:
         """A body of at most ``most`` bytes, in memory. Raises DownloadError."""
-        source, tries = _source(url, self._selector), 0
+        tries = 0
         while True:
             try:
                 arrival = await self._open(source, None)

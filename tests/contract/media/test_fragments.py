@@ -140,6 +140,18 @@ def test_aes_128_is_decrypted(server: Server, origin: Origin, files: Files, fold
         assert len(origin.requests(f"/s/{how}0")) == 1
 
 
+def test_what_a_playlist_names_is_where_redirects_led(
+    server: Server, origin: Origin, files: Files, folder: Path, source: list[str]
+) -> None:
+    site = put(origin, files)
+    master = f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{origin.url('/there/list')}\n"
+    origin.serve("/there/list", behaviour=Behaviour(redirect=f"{site}ts.m3u8?sig=1"))
+    origin.serve("/there/master", behaviour=Behaviour(redirect=origin.serve("/elsewhere/master", data=master.encode())))
+    for name in ("list", "master"):
+        server.completed(server.add(page(origin, name, listed(origin.url(f"/there/{name}")))))
+        assert decoded(folder / f"{name.title()} [{name}].mp4") == source
+
+
 def test_a_key_gets_the_pages_headers_and_cookies(
     server: Server, origin: Origin, files: Files, folder: Path, source: list[str]
 ) -> None:
