@@ -12,7 +12,7 @@ import logging
 import sys
 import tempfile
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from slasshy_rpc import _engine, clock
@@ -234,10 +234,10 @@ class FragmentJob:
         return found
 
     async def _playlist(self, url: str) -> tuple[Fragment, ...] | str:
-        """See ``_read``. What it names is relative to where redirects led (RFC 3986 section 5.1.3)."""
+        """See ``hls.read``. What it names is relative to where redirects led (RFC 3986 section 5.1.3)."""
         source = _source(url, self._selector)
         text = await self._small(source, LONGEST_TEXT)
-        return await asyncio.to_thread(_read, text, source.current or url)
+        return await asyncio.to_thread(hls.read, text, source.current or url)
 
     def _identity(self) -> str:
         """What tells these fragments from others, whatever signatures their URLs have today."""
@@ -249,14 +249,10 @@ class FragmentJob:
         return digest.hexdigest()
 
     async def _bring(self, folder: Folder) -> None:
-        self._tally = Tally(self._fragments)
-        for number, size in folder.sizes.items():
-            self._tally.add(number, self._fragments[number], size)
+        self._tally, self._queue, hosts = await asyncio.to_thread(_count, self._fragments, folder.sizes)
         self._had = self._tally.received
-        self._queue = deque(n for n in range(len(self._fragments)) if n not in folder.sizes)
         limits = self._means.limits
-        hosts = {_host(self._fragments[n].url) for n in self._queue}
-        count = min(limits.connections, len(self._queue), limits.per_host * len(hosts))
+        count = min(limits.connections, len(self._queue), limits.per_host * hosts)
         watching = asyncio.create_task(self._watch(folder))
         workers = [asyncio.create_task(self._work(folder)) for _ in range(count)]
         try:
@@ -464,10 +460,13 @@ class FragmentJob:
         return max(self._estimate, received + 1) if self._estimate or received else 0
 
 
-def _read(body: bytes, url: str) -> tuple[Fragment, ...] | str:
-    """The fragments that the playlist at ``url`` names, or the URL of the best playlist that it does."""
-    text = body.decode("utf-8", "replace")
-    return hls.best(text, url) if hls.is_master(text) else hls.fragments(text, url)
+def _count(fragments: Sequence[Fragment], sizes: Mapping[int, int]) -> tuple[Tally, deque[int], int]:
+    """What is there, the numbers of those that are not, and on how many hosts these lie."""
+    tally = Tally(fragments)
+    for number, size in sizes.items():
+        tally.add(number, fragments[number], size)
+    queue = deque(number for number in range(len(fragments)) if number not in sizes)
+    return tally, queue, len({_host(fragments[number].url) for number in queue})
 
 
 def _host(url: str) -> str:

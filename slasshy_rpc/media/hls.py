@@ -57,6 +57,15 @@ class Fragment:
     anew: bool = False
 
 
+def read(body: bytes, url: str) -> tuple[Fragment, ...] | str:
+    """The fragments that the playlist at ``url`` names, or the URL of the best playlist that it does; takes a while.
+
+    Raises DownloadError.
+    """
+    text = body.decode("utf-8", "replace")
+    return best(text, url) if is_master(text) else fragments(text, url)
+
+
 def is_master(text: str) -> bool:
     """Whether the playlist names others instead of media."""
     return "\n#EXT-X-STREAM-INF" in text
