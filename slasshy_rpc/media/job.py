@@ -178,6 +178,10 @@ class MediaJob:
             needed()
         if options.text("checksum"):
             raise DownloadError("The page has video and audio apart, and a --checksum is of one file. Leave it out.")
+        if options.flag("hash-check-only"):
+            raise DownloadError(
+                "What is made of several parts has no digest that could be checked (--hash-check-only)."
+            )
         path = await through(self._reserve, out)
         self._keep_to(media.formats)
         await self._bring_extras(media, path)

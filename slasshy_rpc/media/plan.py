@@ -148,7 +148,8 @@ _ROOM = naming.NAME_LIMIT - 24
 
 def part_name(name: str, part: Part) -> str:
     """What a Part of ``name`` is called until it is merged: NAME.fFORMAT.EXT, of a long NAME its beginning."""
-    letters = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in part.format)[:12]
+    letters = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in part.format)
+    letters = letters if len(letters) <= 12 else letters[:4] + letters[-8:]  # two of one page differ at their ends
     stem, dot, _ = name.rpartition(".")
     ending = f".f{letters}.{part.ext}"
     return naming.fit(stem if dot else name, naming.NAME_LIMIT - len(ending)) + ending

@@ -120,6 +120,15 @@ def test_a_page_in_the_place_of_a_fragment_is_an_error(
     assert [len(origin.requests(f"/s/{name}")) for name in TS] == [1, 5, 1, 1]
 
 
+def test_nothing_is_fetched_where_only_a_check_was_asked_for(
+    server: Server, origin: Origin, files: Files, folder: Path
+) -> None:
+    url = page(origin, "one", listed(f"{put(origin, files)}ts.m3u8"))
+    failed = server.finished(server.add(url, hash_check_only="true"))
+    assert (failed["status"], "--hash-check-only" in failed["errorMessage"]) == ("error", True)
+    assert (os.listdir(folder), origin.requests("/s/t0.ts")) == ([], [])
+
+
 def test_a_missing_fragment_is_an_error_unless_it_may_be_left_out(
     server: Server, origin: Origin, files: Files, folder: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,6 +71,8 @@ def test_names_of_parts() -> None:
     assert [part_name(media.name, part) for part in media.parts] == ["A [x].f137.mp4", "A [x].f___x.m4a"]
     assert media.formats == ""
     assert part_name("first", media.parts[0]) == "first.f137.mp4"  # an out that ends in nothing
+    alike = [replace(media.parts[0], format=f"dash-of-the-{what}-1") for what in ("video", "sound")]
+    assert len({part_name("x.mp4", part) for part in alike}) == 2
     for out in ("x" * 251 + ".mp4", "\u00e9" * 127, "x" * 255):  # as long as an out may be
         assert len(f"{part_name(out, media.parts[0])}.aria2__temp".encode()) <= 255
     assert understood(answer(PART, {**PART, "format": "140-drc"})).formats == "137+140-drc"
