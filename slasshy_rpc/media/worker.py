@@ -139,6 +139,29 @@ def chosen(ydl: typing.Any, asked: Mapping[str, typing.Any], formats: list[Info]
     return best
 
 
+def search(key: str, query: str, count: int, asked: Mapping[str, typing.Any]) -> Info:
+    """What a search finds, the best first, without a look at any of it; ``key`` as yt-dlp has it, like ytsearch."""
+    from yt_dlp import YoutubeDL
+    from yt_dlp.utils import YoutubeDLError
+
+    try:
+        with YoutubeDL({**settings(asked), "extract_flat": True}) as ydl:
+            info = ydl.extract_info(f"{key}{count}:{query}", download=False)
+    except YoutubeDLError as error:
+        return refused(error)
+    found = [
+        {
+            "url": one.get("url") or one.get("webpage_url") or "",
+            "title": one.get("title") or "",
+            "channel": one.get("channel") or one.get("uploader") or "",
+            "seconds": one.get("duration") or 0,
+        }
+        for one in itertools.islice((info or {}).get("entries") or (), count)
+        if one
+    ]
+    return {"kind": "search", "found": found}
+
+
 def told(info: Info, ydl: typing.Any, asked: Mapping[str, typing.Any]) -> Info:
     """What the server has to know of a result."""
     if info.get("_type") in ("playlist", "multi_video"):
@@ -153,6 +176,8 @@ def told(info: Info, ydl: typing.Any, asked: Mapping[str, typing.Any]) -> Info:
                 "protocol": one.get("protocol") or "",
                 "format": str(one.get("format_id") or ""),
                 "ext": one.get("ext") or "",
+                "video": one.get("vcodec") or "",
+                "sound": one.get("acodec") or "",
                 "cookies": cookies(ydl.cookiejar.get_cookies_for_url(one["url"])),
                 "fragments": fragments(one),
                 "size": one.get("filesize") or one.get("filesize_approx") or 0,
@@ -166,8 +191,33 @@ def told(info: Info, ydl: typing.Any, asked: Mapping[str, typing.Any]) -> Info:
         "name": name,
         "ext": info.get("ext") or "",
         "parts": parts,
+        "tags": tags(info),
+        "covers": covers(info),
     }
     return {**found, "extras": extras(info, parts[0]["headers"], ydl, picture=bool(asked.get("thumbnail")))}
+
+
+def tags(info: Info) -> Info:
+    """What may be written into a file about it."""
+    date = str(info.get("release_date") or info.get("upload_date") or "")
+    page = str(info.get("webpage_url") or "")
+    artist = info.get("artist") or info.get("creator") or info.get("uploader") or info.get("channel") or ""
+    if info.get("extractor_key") == "Generic":  # any page: in its query there may be a secret of the user's
+        page = page.partition("?")[0]
+    return {
+        "title": info.get("track") or info.get("title"),
+        "artist": str(artist).removesuffix(" - Topic"),  # as channels of music are called
+        "album": info.get("album"),
+        "track": info.get("track_number"),
+        "date": f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) == 8 else info.get("release_year"),
+        "comment": page,
+    }
+
+
+def covers(info: Info) -> list[str]:
+    """URLs of its pictures, the best first; those that say that they are no JPEG or PNG are left out."""
+    urls = [one["url"] for one in reversed(info.get("thumbnails") or []) if one.get("url")]
+    return [url for url in urls if not re.search(r"\.(webp|avif|gif|svg)\b", url.partition("?")[0])][:5]
 
 
 def link(one: Info, ydl: typing.Any) -> Info:
@@ -303,6 +353,8 @@ def answer(line: bytes) -> Info:
         question = json.loads(line)
         if question["ask"] == "versions":
             return versions(question.get("runtimes"))
+        if question["ask"] == "search":
+            return search(question["key"], question["query"], question["count"], question["options"])
         return extract(question["url"], question["options"])
     except Exception as error:
         return {"kind": "failed", "text": f"{type(error).__name__}: {error}".split("\n")[0]}

@@ -19,6 +19,8 @@ _FORM = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]/?#]+\]|[^/?#:\[\]]+)(?::([0-9]{1,9}))?(?=[/?#]|\Z)"
 )
 _MAGNET = "magnet:?"
+#: As its programs copy links; what it leads to, only who can serve it knows.
+_SPOTIFY = re.compile(r"spotify:[a-z]+:[A-Za-z0-9]+")
 #: What aria2 encodes when a URI is added: blanks, controls, quotation marks, angle brackets, all beyond ASCII.
 _FOREIGN = re.compile(r"[^!#-;=?-~]+")
 _LAST_PORT = 65535
@@ -30,7 +32,7 @@ def normalised(uri: str) -> str | None:
     Blanks around it, which come with pasted text, are dropped.
     """
     uri = _FOREIGN.sub(_encoded, uri.strip(" \t"))
-    if uri.startswith(_MAGNET):
+    if uri.startswith(_MAGNET) or _SPOTIFY.fullmatch(uri):
         return uri
     found = _FORM.match(uri)
     if found is None or int(found[2] or 0) > _LAST_PORT:

@@ -1,94 +1,58 @@
-"""What becomes of the parts and of what lies at the place of the merged file, whatever ffmpeg does."""
+"""What ffmpeg is given of files and fragments, and what is left of them in the end."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode
-from slasshy_rpc.media import merge as module
-from slasshy_rpc.media.merge import Track, command, merge
-from slasshy_rpc.media.pieces import Feed
-
-PARTS = ["f.v.mp4", "f.s.m4a"]
+from slasshy_rpc.errors import DownloadError
+from slasshy_rpc.media.ffmpeg import AHEAD, LISTED, command
+from slasshy_rpc.media.merge import Track, clear, produce
+from slasshy_rpc.media.recipe import Recipe, together
 
 
 @pytest.fixture
-def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Track]:
-    """Two parts with a control file each; ffmpeg writes ``merged``."""
-
-    async def run(arguments: Sequence[str], seconds: float, feeds: Sequence[Feed]) -> None:
-        made = os.open(arguments[-1].removeprefix("file:"), os.O_WRONLY)
-        os.write(made, b"merged")
-        os.close(made)
-
-    monkeypatch.setattr(module, "_run", run)
-    monkeypatch.setattr(module, "ffmpeg", lambda: "ffmpeg")
-    for name in PARTS:
+def tracks(tmp_path: Path) -> list[Track]:
+    """A file with its control file, and a folder of fragments."""
+    for name in ("f.s.m4a", "f.s.m4a.aria2", "into"):
         (tmp_path / name).write_bytes(b"part")
-        (tmp_path / f"{name}.aria2").write_bytes(b"record")
-    return [Track([[str(tmp_path / name)]], name.rpartition(".")[2]) for name in PARTS]
+    folder = tmp_path / "f.mp4.part"
+    folder.mkdir()
+    (folder / "00000").write_bytes(b"one")
+    (folder / "00001").write_bytes(b"two")
+    fragments = Track([[str(folder / "00000"), str(folder / "00001")]], "ts", str(folder))
+    return [Track([[str(tmp_path / "f.s.m4a")]], "m4a"), fragments]
 
 
-async def test_the_parts_go_with_their_records(tmp_path: Path, parts: list[Track]) -> None:
-    path = tmp_path / "f.mp4"
-    assert await merge(parts, str(path), "mp4", overwrite=False, sync=True) == 6
-    assert (os.listdir(tmp_path), path.read_bytes()) == (["f.mp4"], b"merged")
+@pytest.mark.parametrize(("keep", "left"), [(False, ["into"]), (True, ["f.s.m4a", "into"])])
+def test_tracks_go_with_their_records(tmp_path: Path, tracks: list[Track], keep: bool, left: list[str]) -> None:
+    clear(tracks, keep=keep)
+    assert sorted(os.listdir(tmp_path)) == left
 
 
-async def test_what_came_to_lie_there_is_not_written_over(tmp_path: Path, parts: list[Track]) -> None:
-    path = tmp_path / "f.mp4"
-    path.write_bytes(b"somebody's")
-    before = sorted(os.listdir(tmp_path))
-    with pytest.raises(DiskError, match="Something else lies") as caught:
-        await merge(parts, str(path), "mp4", overwrite=False, sync=False)
-    assert caught.value.code == ErrorCode.FILE_EXISTS
-    assert (sorted(os.listdir(tmp_path)), path.read_bytes()) == (before, b"somebody's")
-    assert await merge(parts, str(path), "mp4", overwrite=True, sync=False) == 6
-    assert path.read_bytes() == b"merged"
-
-
-async def test_a_failure_leaves_the_parts(tmp_path: Path, parts: list[Track], monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(arguments: Sequence[str], seconds: float, feeds: Sequence[Feed]) -> None:
-        raise DownloadError("ffmpeg could not")
-
-    monkeypatch.setattr(module, "_run", fail)
-    before = sorted(os.listdir(tmp_path))
-    with pytest.raises(DownloadError, match="could not"):
-        await merge(parts, str(tmp_path / "f.mp4"), "mp4", overwrite=False, sync=False)
-    assert sorted(os.listdir(tmp_path)) == before
-
-
-def test_ffmpeg_reads_these_files_alone_and_as_what_they_were_said_to_be() -> None:
-    arguments = command("ffmpeg", [("/a", "mp4"), ("/b", "webm")], "/c", "mkv")
-    for path, kind in (("/a", "mov"), ("/b", "matroska")):
-        at = arguments.index(f"file:{path}")
-        assert arguments[at - 5 : at] == ["-protocol_whitelist", "file", "-f", kind, "-i"]
-
-
-def test_pipes_are_read_ahead_as_what_they_were_said_to_be() -> None:
-    """ffmpeg sleeps whenever one of two pipes has nothing for it."""
-    arguments = command("ffmpeg", [(3, "mp4"), (4, "ts")], "/c", "mkv")
-    for pipe, kind in (("pipe:3", "mov"), ("pipe:4", "mpegts")):
-        at = arguments.index(pipe)
-        ahead = ["-thread_queue_size", str(module.AHEAD)]
-        assert arguments[at - 7 : at] == [*ahead, "-protocol_whitelist", "pipe", "-f", kind, "-i"]
-
-
-async def test_a_merge_that_does_not_end_is_ended(
-    tmp_path: Path, parts: list[Track], monkeypatch: pytest.MonkeyPatch
+async def test_a_file_is_copied_and_loose_fragments_follow_each_other(
+    tmp_path: Path, tracks: list[Track], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.undo()
-    endless = tmp_path / "endless"
-    endless.write_text("#!/bin/sh\nexec sleep 60\n")
-    endless.chmod(0o755)
-    monkeypatch.setattr(module, "ffmpeg", lambda: str(endless))
-    monkeypatch.setattr(module, "LEAST", 0.1)
-    before = sorted(os.listdir(tmp_path))
-    with pytest.raises(DownloadError, match="did not merge within") as caught:
-        await merge(parts, str(tmp_path / "f.mp4"), "mp4", overwrite=False, sync=False)
-    assert caught.value.code == ErrorCode.TIMEOUT
-    assert sorted(os.listdir(tmp_path)) == before
+    monkeypatch.setenv("PATH", str(tmp_path))
+    into = tmp_path / "into"
+    await produce(tracks[:1], None, str(into))
+    assert into.read_bytes() == b"part"
+    into.write_bytes(b"")
+    await produce(tracks[1:], together("ts"), str(into))
+    assert into.read_bytes() == b"onetwo"
+    with pytest.raises(DownloadError, match="cannot be made into a file of type avi"):
+        await produce(tracks[1:], together("avi"), str(into))
+    with pytest.raises(DownloadError, match="ffmpeg is needed to merge"):
+        await produce(tracks, Recipe("mkv", (), "merge"), str(into))
+
+
+def test_ffmpeg_reads_pipes_and_lists_that_we_wrote() -> None:
+    """The pipes ahead: it sleeps whenever one of two has nothing for it."""
+    arguments = command("ffmpeg", [(7, "ts"), ("/l", LISTED)], together("mp4"), "/c")
+    at = arguments.index("pipe:7")
+    ahead = ["-thread_queue_size", str(AHEAD)]
+    assert arguments[at - 7 : at] == [*ahead, "-protocol_whitelist", "pipe", "-f", "mpegts", "-i"]
+    at = arguments.index("file:/l")
+    assert arguments[at - 7 : at] == ["-protocol_whitelist", "file", "-f", "concat", "-safe", "0", "-i"]

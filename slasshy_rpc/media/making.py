@@ -1,0 +1,52 @@
+"""A file that is made out of what was downloaded: beside its place until it is whole, then in it.
+
+Owns: the hidden name that it has until then, and the swap. Never: what is in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+
+from slasshy_rpc.disk import layout
+from slasshy_rpc.disk.faults import disk_error, printable
+from slasshy_rpc.errors import DiskError, ErrorCode
+from slasshy_rpc.protocols.offloop import outdone, threaded
+
+
+async def make(path: str, work: Callable[[str], Awaitable[None]], *, overwrite: bool, sync: bool) -> int:
+    """Put at ``path`` what ``work`` writes to the path that it is given, an empty file; its length in bytes.
+
+    If it fails, or is cancelled in time, all is as before. Raises what ``work`` does, and DiskError 13 if something
+    else lies at ``path`` and ``overwrite`` is not set.
+    """
+    unready = await asyncio.to_thread(_prepare, path)
+    try:
+        await work(unready)
+        publishing = threaded(_publish, unready, path, overwrite, sync)
+        return await outdone(publishing, lambda: None, lambda _: True)  # once it is there, it is too late to go
+    except BaseException:
+        layout.remove([unready])
+        raise
+
+
+def _prepare(path: str) -> str:
+    """An empty file beside ``path``, ours: its hidden name is one that nobody had, or can have foreseen."""
+    unready = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.unready")
+    os.close(layout.open_target(unready, create=True, exclusive=True))
+    return unready
+
+
+def _publish(unready: str, path: str, overwrite: bool, sync: bool) -> int:
+    if layout.taken(path) and not overwrite:
+        raise DiskError(f"Something else lies at {printable(path)} by now. Give another out.", ErrorCode.FILE_EXISTS)
+    try:
+        if sync:
+            layout.finish(layout.open_target(unready, create=False), sync=True, path=unready)
+        os.replace(unready, path)
+        if sync:
+            layout.sync_folder(os.path.dirname(path))
+        return os.path.getsize(path)
+    except OSError as error:
+        raise disk_error(error, "rename to its final name", path, ErrorCode.RENAMING_FAILED) from error
