@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from slasshy_rpc import clock
-from slasshy_rpc.disk import existing, layout
+from slasshy_rpc.disk import layout
 from slasshy_rpc.disk.faults import printable
 from slasshy_rpc.errors import DownloadError, ErrorCode, OtherLength
 from slasshy_rpc.media import extras, plan
@@ -25,6 +25,7 @@ from slasshy_rpc.media.fragments import FragmentJob
 from slasshy_rpc.media.labels import LARGEST, Labels
 from slasshy_rpc.media.merge import Track
 from slasshy_rpc.media.picture import as_one
+from slasshy_rpc.media.places import beside, reserve, take
 from slasshy_rpc.media.plan import Media, Part, Sought, Unsupported
 from slasshy_rpc.media.playlist import begotten
 from slasshy_rpc.media.question import asked, sound, wanted
@@ -32,8 +33,7 @@ from slasshy_rpc.media.recipe import Recipe, cook, together
 from slasshy_rpc.net import address
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.base import Job, Outcome, Request, Workplace
-from slasshy_rpc.protocols.destination import Destination
-from slasshy_rpc.protocols.web import Errand, Web, file_rules
+from slasshy_rpc.protocols.web import Errand, Web
 from slasshy_rpc.values import MEDIA, FileView, MediaView, ServerView, Snapshot, UriView
 
 if typing.TYPE_CHECKING:
@@ -194,7 +194,7 @@ class MediaJob:
         apart = len(media.parts) > 1 and options.text("media-merge") == "off"
         if recipe is not None:
             self._check(recipe, apart=apart)
-        path = await asyncio.to_thread(self._reserve, out)
+        path = await asyncio.to_thread(reserve, self._request, self._place, out)
         self._keep_to(media.formats)
         await self._bring_extras(media, path)
         places = [replace(self._place, gid=self._place.gid[:-1] + mark) for mark in _MARKS[-len(media.parts) :]]
@@ -214,7 +214,7 @@ class MediaJob:
                 if not options.text("out"):  # what is put together without ffmpeg stays what it is
                     self._place.claims.release(self._place.gid)
                     name = f"{media.name.removesuffix(media.ext)}{tracks[0].ext}"
-                    path = await asyncio.to_thread(self._reserve, name)
+                    path = await asyncio.to_thread(reserve, self._request, self._place, name)
                 recipe = together(tracks[0].ext)
             await self._make(path, tracks, media, recipe, labels)
         finally:
@@ -225,7 +225,7 @@ class MediaJob:
         """Bring one Part of what will be ``path``."""
         request, options = self._request, self._request.options
         if not part.fragmented:
-            await self._fetch(_errand(part, self._beside(path, part), ours=True), place)
+            await self._fetch(_errand(part, beside(self._request, path, part), ours=True), place)
             return Track([[place.claims.path_of(place.gid)]], part.ext)
         means = self._web.means(request, place, part.url, part.headers, part.cookies)
         target = path if alone else os.path.join(os.path.dirname(path), plan.part_name(os.path.basename(path), part))
@@ -242,7 +242,7 @@ class MediaJob:
             return
         target = os.path.join(os.path.dirname(path), plan.part_name(os.path.basename(path), part))
         ext = part.ext if ffmpeg() is not None else track.ext
-        target = await asyncio.to_thread(self._taken, f"{target.removesuffix(part.ext)}{ext}", gid)
+        target = await asyncio.to_thread(take, self._request, self._place, f"{target.removesuffix(part.ext)}{ext}", gid)
         size = await self._finish([track], target, ext, together(ext))
         if isinstance(job, FragmentJob):
             job.became(target, size)
@@ -328,33 +328,6 @@ class MediaJob:
         before = wanted(self._request.options)
         if formats and before.partition("/")[0] != formats and len(before) < _LONGEST_CHOICE:
             self._place.learn({"media-format": f"{formats}/{before}"})
-
-    def _beside(self, path: str, part: Part) -> str:
-        """What a Part is called, below ``dir``, so that it lies where ``path`` will."""
-        folder, name = os.path.split(path)
-        return os.path.relpath(os.path.join(folder, plan.part_name(name, part)), self._request.options.folder())
-
-    def _reserve(self, name: str) -> str:
-        """The path of the merged file, this Download's alone. Raises DiskError."""
-        request, options, gid = self._request, self._request.options, self._place.gid
-        claims = self._web.fenced(request, self._place).claims
-        if (begun := claims.path_of(gid)) and not layout.taken(begun):  # else it was to be one file, from one server
-            return begun
-        destination = Destination(options.text("dir") or ".", name, request.trusted, options.flag("compat"))
-        return self._taken(destination.path(name), gid)
-
-    def _taken(self, path: str, gid: str) -> str:
-        """``path``, or one like it where something lies there, as that of ``gid``. Raises DiskError."""
-        claims = self._web.fenced(self._request, self._place).claims
-        rules = file_rules(self._request.options, self._request.trusted, None).existing
-        free = not layout.taken(path) or rules.allow_overwrite
-
-        def take(wanted: str) -> bool:
-            return claims.take(wanted, gid)
-
-        if not free or not take(path):
-            path = existing.choose_path(path, None, take, auto_file_renaming=rules.auto_file_renaming)
-        return path
 
     # ---- what it looks like
 
