@@ -22,7 +22,7 @@ from slasshy_rpc.net.address import redact
 from slasshy_rpc.options.values import Layer, OptionSet
 from slasshy_rpc.protocols.base import Job, Outcome, Request, Workplace
 from slasshy_rpc.protocols.web import Web
-from slasshy_rpc.values import MEDIA, NOTICE, FileView, ServerView, Snapshot
+from slasshy_rpc.values import MEDIA, NOTICE, FileView, MediaView, ServerView, Snapshot
 
 if typing.TYPE_CHECKING:
     from slasshy_rpc.media.pool import Workers
@@ -128,7 +128,8 @@ class SongJob:
             return self._job.snapshot()
         uris = self._place.lines.views()
         if uris is not self._seen:
-            self._seen, self._shown = uris, Snapshot(files=(FileView(f"{MEDIA}{self._uri}", uris=uris),))
+            file = FileView(f"{MEDIA}{self._uri}", uris=uris)
+            self._seen, self._shown = uris, Snapshot(files=(file,), media=MediaView(self._uri, "searching"))
         return self._shown
 
     def servers(self) -> tuple[ServerView, ...]:
