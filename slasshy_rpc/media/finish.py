@@ -5,6 +5,7 @@ Owns: the order of these steps, and that a file is as good without tags. Never: 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 import os
@@ -47,16 +48,17 @@ async def finish(
 ) -> int:
     """Make ``path``, of type ``ext``, of the ``tracks``; the file's length in bytes.
 
-    They are deleted then, as ``clear`` does.
-
-    Raises what ``produce`` and ``make`` do.
+    They are deleted then, as ``clear`` does. Raises what ``produce`` and ``make`` do.
     """
+    if ext not in TAGGED:  # what there is no ffmpeg for is of another type than it was to be
+        labels = None
     cover = await _cover(labels.covers, look) if labels is not None else b""
 
     async def work(unready: str) -> None:
         await produce(tracks, recipe, unready)
         if labels is not None and not await _label(unready, path, ext, labels, cover):
-            await produce(tracks, recipe, unready)  # what it is by now, nobody knows
+            await asyncio.to_thread(os.truncate, unready, 0)  # what it is by now, nobody knows
+            await produce(tracks, recipe, unready)
 
     length = await make(path, work, overwrite=overwrite, sync=sync)
     await outdone(threaded(clear, tracks, keep=keep), lambda: None, lambda _: True)

@@ -274,7 +274,8 @@ class MediaJob:
     ) -> None:
         """Make the file of the ``tracks``."""
         self._stage = "converting" if recipe and recipe.encoded else "merging" if recipe else "tagging"
-        self._size = await self._finish(tracks, path, media.ext, recipe, labels)
+        ext = recipe.ext if recipe is not None else media.ext
+        self._size = await self._finish(tracks, path, ext, recipe, labels)
         self._final = path
 
     async def _finish(
