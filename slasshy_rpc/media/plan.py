@@ -136,14 +136,20 @@ def called(media: Media, sought: Sought) -> Media:
     return replace(media, name=name, labels=sought.labels)
 
 
+def reason(answer: Mapping[str, Any]) -> str:
+    """Why a worker had nothing to tell, for people.
+
+    Words of a server's may be in it, and it is shown on terminals; URLs, too: signed ones, and such with a password.
+    """
+    said = _URL.sub(lambda found: redact(found[0]), str(answer.get("text") or "yt-dlp found nothing."))
+    return printable(said)[:_LONGEST_TEXT]
+
+
 def understood(answer: Mapping[str, Any]) -> Media:
     """Raises DownloadError for an answer that is not of media that can be had, Unsupported for an unknown page."""
     kind = answer.get("kind")
     if kind != "video":
-        # Words of a server's may be in it, and it is shown on terminals.
-        # URLs, too: signed ones, and the page's with a password.
-        said = _URL.sub(lambda found: redact(found[0]), str(answer.get("text") or "yt-dlp found nothing."))
-        text = _TEXTS.get(str(kind)) or printable(said)[:_LONGEST_TEXT]
+        text = _TEXTS.get(str(kind)) or reason(answer)
         raise (Unsupported if kind == "unsupported" else DownloadError)(text, _CODES.get(str(kind), ErrorCode.UNKNOWN))
     try:
         parts = tuple(_part(one) for one in answer["parts"])

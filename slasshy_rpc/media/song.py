@@ -16,7 +16,7 @@ from slasshy_rpc.media import match, spotify
 from slasshy_rpc.media.detect import spotify as link
 from slasshy_rpc.media.labels import Labels, labels
 from slasshy_rpc.media.match import Candidate
-from slasshy_rpc.media.plan import Sought
+from slasshy_rpc.media.plan import Sought, reason
 from slasshy_rpc.media.question import proxy_for
 from slasshy_rpc.net.address import redact
 from slasshy_rpc.options.values import Layer, OptionSet
@@ -209,7 +209,7 @@ class SongJob:
 def candidates(answer: typing.Mapping[str, typing.Any]) -> list[Candidate]:
     """The pages that a worker's answer to a search has; what is none is left out. Raises DownloadError."""
     if answer.get("kind") != "search":
-        raise DownloadError(f"The search (--media-search) failed: {answer.get('text')}")
+        raise DownloadError(f"The search (--media-search) failed: {reason(answer)}")
     found = []
     for one in answer["found"][:FOUND]:
         url, seconds = str(one["url"]), one["seconds"]

@@ -103,5 +103,6 @@ def test_what_a_search_found() -> None:
     found = candidates(answer)
     assert found[:2] == [Candidate("https://v.test/1", "T", "C", 3.0), Candidate("https://v.test/1", "T", "C", 0.0)]
     assert len(found) < 10
-    with pytest.raises(DownloadError, match=r"The search \(--media-search\) failed: why"):
-        candidates({"kind": "failed", "text": "why"})
+    with pytest.raises(DownloadError) as caught:
+        candidates({"kind": "failed", "text": "no way through http://u:secret@proxy.test:1/?k=secret\x1b[2J"})
+    assert str(caught.value) == "The search (--media-search) failed: no way through http://proxy.test:1/?k=***"
