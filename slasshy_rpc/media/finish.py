@@ -37,6 +37,7 @@ Look = Callable[[str], Awaitable[bytes]]
 async def finish(
     tracks: Sequence[Track],
     path: str,
+    gid: str,
     ext: str,
     recipe: Recipe | None,
     labels: Labels | None,
@@ -48,7 +49,7 @@ async def finish(
 ) -> int:
     """Make ``path``, of type ``ext``, of the ``tracks``; the file's length in bytes.
 
-    They are deleted then, as ``clear`` does. Raises what ``produce`` and ``make`` do.
+    ``gid`` as in ``make``. The tracks are deleted then, as ``clear`` does. Raises what ``produce`` and ``make`` do.
     """
     if ext not in TAGGED:  # what there is no ffmpeg for is of another type than it was to be
         labels = None
@@ -60,7 +61,7 @@ async def finish(
             await asyncio.to_thread(os.truncate, unready, 0)  # what it is by now, nobody knows
             await produce(tracks, recipe, unready)
 
-    length = await make(path, work, overwrite=overwrite, sync=sync)
+    length = await make(path, gid, work, overwrite=overwrite, sync=sync)
     await outdone(threaded(clear, tracks, keep=keep), lambda: None, lambda _: True)
     return length
 

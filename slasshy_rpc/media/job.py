@@ -290,6 +290,7 @@ class MediaJob:
         return await finish(
             tracks,
             path,
+            self._place.gid,
             ext,
             recipe,
             labels,

@@ -15,13 +15,15 @@ from slasshy_rpc.errors import DiskError, ErrorCode
 from slasshy_rpc.protocols.offloop import outdone, threaded
 
 
-async def make(path: str, work: Callable[[str], Awaitable[None]], *, overwrite: bool, sync: bool) -> int:
+async def make(path: str, gid: str, work: Callable[[str], Awaitable[None]], *, overwrite: bool, sync: bool) -> int:
     """Put at ``path`` what ``work`` writes to the path that it is given, an empty file; its length in bytes.
+
+    ``gid`` is whose it is; what a process that was killed had made of it is thrown away.
 
     If it fails, or is cancelled in time, all is as before. Raises what ``work`` does, and DiskError 13 if something
     else lies at ``path`` and ``overwrite`` is not set.
     """
-    unready = await asyncio.to_thread(_prepare, path)
+    unready = await asyncio.to_thread(_prepare, path, gid)
     try:
         await work(unready)
         publishing = threaded(_publish, unready, path, overwrite, sync)
@@ -31,9 +33,10 @@ async def make(path: str, work: Callable[[str], Awaitable[None]], *, overwrite: 
         raise
 
 
-def _prepare(path: str) -> str:
-    """An empty file beside ``path``, ours: its hidden name is one that nobody had, or can have foreseen."""
-    unready = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.unready")
+def _prepare(path: str, gid: str) -> str:
+    """An empty file beside ``path``, ours: its hidden name is one that nobody else has, or is likely to foresee."""
+    unready = os.path.join(os.path.dirname(path), f".{gid}.unready")
+    layout.remove([unready])
     os.close(layout.open_target(unready, create=True, exclusive=True))
     return unready
 

@@ -196,7 +196,7 @@ class SongJob:
         if not listing.tracks:
             raise DownloadError(f"There is no song in {listing.name!r}.", ErrorCode.NOT_FOUND)
         if listing.skipped:
-            text = "%s: %d entries are podcast episodes or files of somebody's own, and are left out."
+            text = "%s: podcast episodes and files of somebody's own are left out (%d)."
             log.log(NOTICE, text, listing.name, listing.skipped)
         if kind == "album":
             for number, identifier in enumerate(listing.tracks, 1):

@@ -116,10 +116,12 @@ def test_killed_while_it_is_converted(
         (child,) = working(server)
         server.kill()
         child.kill()
+    assert f".{gid}.unready" in os.listdir(folder)
     held.unlink()
     origin.serve("/a.m4a", data=sound["a.m4a"], behaviour=Behaviour(hold_at=9))
     with Server(*options, environment=environment) as server:
         server.completed(gid)
+    assert os.listdir(folder) == ["One [one].mp3"]
     assert streams(folder / "One [one].mp3") == ["mp3"]
 
 

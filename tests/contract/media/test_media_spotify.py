@@ -126,7 +126,7 @@ def test_a_playlist(fan: Server, origin: Origin, folder: Path, right: dict[str, 
     assert sorted(one["status"] for one in ended.values()) == ["complete", "error"]
     assert {one["following"] for one in ended.values()} == {parent["gid"]}
     assert os.listdir(folder) == ["The Lamps - Night.m4a"]
-    fan.hears("Mine: 1 entries are podcast episodes or files of somebody's own, and are left out.")
+    fan.hears("Mine: podcast episodes and files of somebody's own are left out (1).")
 
 
 def test_an_album(fan: Server, origin: Origin, folder: Path, right: dict[str, Any]) -> None:

@@ -43,7 +43,7 @@ async def done(tmp_path: Path, asked: list[str], scribe: str, labels: Labels | N
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "SCRIBE", str(tmp_path / "scribe.py"))
         path = tmp_path / "x.mp3"
-        size = await finish([track], str(path), "mp3", together("mp3"), labels, look, overwrite=False, sync=False)
+        size = await finish([track], str(path), "g", "mp3", together("mp3"), labels, look, overwrite=False, sync=False)
     assert sorted(os.listdir(tmp_path)) == ["scribe.py", "x.mp3"]
     assert size == path.stat().st_size
     return path.read_bytes()

@@ -32,24 +32,30 @@ async def fail(path: str) -> None:
 
 async def test_it_is_there_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "f.mp4"
-    assert await make(str(path), write, overwrite=False, sync=True) == 4
+    assert await make(str(path), "g", write, overwrite=False, sync=True) == 4
     assert (os.listdir(tmp_path), path.read_bytes()) == (["f.mp4"], b"made")
+
+
+async def test_what_a_killed_process_left_is_thrown_away(tmp_path: Path) -> None:
+    (tmp_path / ".g.unready").write_bytes(b"half of it, and more")
+    assert await make(str(tmp_path / "f.mp4"), "g", write, overwrite=False, sync=False) == 4
+    assert os.listdir(tmp_path) == ["f.mp4"]
 
 
 async def test_what_came_to_lie_there_is_not_written_over(tmp_path: Path) -> None:
     path = tmp_path / "f.mp4"
     path.write_bytes(b"somebody's")
     with pytest.raises(DiskError, match="Something else lies") as caught:
-        await make(str(path), write, overwrite=False, sync=False)
+        await make(str(path), "g", write, overwrite=False, sync=False)
     assert caught.value.code == ErrorCode.FILE_EXISTS
     assert (os.listdir(tmp_path), path.read_bytes()) == (["f.mp4"], b"somebody's")
-    assert await make(str(path), write, overwrite=True, sync=False) == 4
+    assert await make(str(path), "g", write, overwrite=True, sync=False) == 4
     assert path.read_bytes() == b"made"
 
 
 async def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="could not"):
-        await make(str(tmp_path / "f.mp4"), fail, overwrite=False, sync=False)
+        await make(str(tmp_path / "f.mp4"), "g", fail, overwrite=False, sync=False)
     assert os.listdir(tmp_path) == []
 
 
