@@ -180,12 +180,10 @@ class MediaJob:
     async def _bring(self, media: Media) -> None:
         """Everything, with these links."""
         options = self._request.options
+        tagged, checked = options.flag("media-metadata"), bool(options.text("checksum"))
         # Tags want a type of file that takes them; without ffmpeg it comes as it is all the same.
-        tagged = options.flag("media-metadata") and not options.text("checksum") and ffmpeg() is not None
-        media, recipe = cook(media, sound(options), tagged=tagged)
-        labels = None
-        if options.flag("media-metadata"):
-            labels = writable(media, checked=bool(options.text("checksum")))
+        media, recipe = cook(media, sound(options), tagged=tagged and not checked and ffmpeg() is not None)
+        labels = writable(media, checked=checked) if tagged else None
         self._media, self._stage = media, "downloading"
         out = options.text("out") or media.name
         if len(media.parts) == 1 and recipe is None and labels is None:
