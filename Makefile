@@ -26,7 +26,7 @@ run: build ## set everything up and run the server; ARGS='…' are its options
 
 # What measures, and what wants the machine to itself, comes after all that may run side by side.
 ALONE := tests/hostile tests/bench
-test: build $(VENV)/test.stamp ## set everything up and run all tests; T='…' narrows them
+test: build $(VENV)/test.stamp ## set everything up and run all tests; T='…' narrows them, JOBS=1 one at a time
 ifeq ($(T),)
 	@$(PYTEST) --numprocesses=$(JOBS) --dist=loadfile $(ALONE:%=--ignore=%)
 	@$(PYTEST) $(ALONE)
