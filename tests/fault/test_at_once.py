@@ -223,6 +223,14 @@ async def test_a_full_disk(fetcher: Fetcher, origin: Origin, monkeypatch: pytest
     assert left(done.path.parent) == ["a.bin", "a.bin.aria2"]
 
 
+@pytest.mark.parametrize("date", [f"Thu, {'9' * 20} Jan 2020 00:00:00 GMT", "Thu, 01 Jan 2020 00:00:00 +" + "9" * 30])
+async def test_a_date_that_cannot_be(fetcher: Fetcher, origin: Origin, date: str) -> None:
+    url = origin.serve("/a.bin", length=LENGTH, behaviour=Behaviour(last_modified=date))
+    done = await fetcher.fetch(url, remote_time="true")
+    assert done.error is None
+    assert done.path.read_bytes() == origin.content("/a.bin").whole()
+
+
 async def test_room_is_used_again_but_by_nobody_else_meanwhile(fetcher: Fetcher, origin: Origin) -> None:
     sizes = [LENGTH, LENGTH - 1, 70 * KIB, 1, 1 * MIB] * 4
     for _ in range(2):
