@@ -458,7 +458,7 @@ cdef class Engine:
         return ended
 
     def close(self):
-        """Cancel every transfer, flush what they hold, end the threads; returns what this ended. Puts are done yet.
+        """Cancel every transfer, flush what they hold, make what was put, end the threads; returns what this ended.
 
         In a forked child, which has none of the threads, nothing ends: it only lets go of the descriptors.
         """
