@@ -1,5 +1,5 @@
 # The one door. Every target sets up what it needs; `make help` lists them.
-#   make run ARGS='--dir=/tmp'    make test T='tests/unit -k ranges'    PYTHON=python3.12 make build
+#   make run ARGS='--dir=/tmp'    make test T='tests/unit -k ranges'    make test JOBS=4    PYTHON=python3.12 make build
 
 VENV   ?= .venv
 PYTHON ?=
