@@ -21,6 +21,8 @@ from collections.abc import Mapping
 ALLOWED = {
     "proxy": "proxy",
     "insecure": "nocheckcertificate",
+    "certificate": "client_certificate",
+    "private_key": "client_certificate_key",
     "items": "playlist_items",
     "merge": "merge_output_format",
     "runtimes": "js_runtimes",
@@ -63,6 +65,17 @@ class _Quiet:
         """Comes as an exception too."""
 
 
+_AUTHORITIES = os.environ.get("SSL_CERT_FILE")
+
+
+def trust(path: str | None) -> None:
+    """From now on take the authorities in this file in the place of the system's file; a system's folder counts too."""
+    if found := path or _AUTHORITIES:
+        os.environ["SSL_CERT_FILE"] = found  # OpenSSL looks there whenever a context is made
+    else:
+        os.environ.pop("SSL_CERT_FILE", None)
+
+
 def settings(asked: Mapping[str, typing.Any]) -> Info:
     """yt-dlp's parameters for a question with these options; what is not ALLOWED is left out."""
     given = {ALLOWED[name]: value for name, value in asked.items() if name in ALLOWED and value is not None}
@@ -88,6 +101,7 @@ def settings(asked: Mapping[str, typing.Any]) -> Info:
         "writesubtitles": bool(asked.get("subtitles")),
         "subtitleslangs": asked.get("subtitles") or [],
         "subtitlesformat": "srt/vtt/ass/best",
+        "compat_opts": {"no-certifi"} if asked.get("authority") else set(),  # which would know nothing of it
         **({"cookiefile": io.StringIO(asked["cookies"])} if asked.get("cookies") else {}),
         **given,
     }
@@ -106,6 +120,7 @@ def extract(url: str, asked: Mapping[str, typing.Any]) -> Info:
     def select(found: Info) -> list[Info]:
         return chosen(ydl, asked, found["formats"])
 
+    trust(asked.get("authority"))
     try:
         # A function, and no text, so that what cannot be brought here is not chosen.
         ydl: typing.Any = Looker({**settings(asked), "format": select})
@@ -144,6 +159,7 @@ def search(key: str, query: str, count: int, asked: Mapping[str, typing.Any]) ->
     from yt_dlp import YoutubeDL
     from yt_dlp.utils import YoutubeDLError
 
+    trust(asked.get("authority"))
     try:
         with YoutubeDL({**settings(asked), "extract_flat": True}) as ydl:
             info = ydl.extract_info(f"{key}{count}:{query}", download=False)
