@@ -1,5 +1,5 @@
 # The one door. Every target sets up what it needs; `make help` lists them.
-#   make run ARGS='--dir=/tmp'    make test T='tests/unit -k ranges'    PYTHON=python3.12 make build
+#   make run ARGS='--dir=/tmp'    make test T='tests/unit -k ranges'    make test JOBS=4    PYTHON=python3.12 make build
 
 VENV   ?= .venv
 PYTHON ?=
@@ -26,7 +26,7 @@ run: build ## set everything up and run the server; ARGS='…' are its options
 
 # What measures, and what wants the machine to itself, comes after all that may run side by side.
 ALONE := tests/hostile tests/bench
-test: build $(VENV)/test.stamp ## set everything up and run all tests; T='…' narrows them
+test: build $(VENV)/test.stamp ## set everything up and run all tests; T='…' narrows them, JOBS=1 one at a time
 ifeq ($(T),)
 	@$(PYTEST) --numprocesses=$(JOBS) --dist=loadfile $(ALONE:%=--ignore=%)
 	@$(PYTEST) $(ALONE)

@@ -277,11 +277,9 @@ cdef class Engine:
     cdef object __weakref__
 
     def __cinit__(self):
-        memset(&self.outbox, 0, sizeof(outbox_t))
-        memset(&self.budget, 0, sizeof(budget_t))
+        self.process = c_getpid()       # all else that is not named here is zero
         pthread_mutex_init(&self.outbox.lock, NULL)
         self.outbox.ends[0] = self.outbox.ends[1] = -1
-        memset(&self.puts, 0, sizeof(puts_t))
         puts_open(&self.puts, &self.outbox)
         self.closed = True
         self.workers = []
@@ -298,7 +296,6 @@ cdef class Engine:
         self.budget.total = buffer_budget
         self.budget.largest = buffer_size
         self.first = threads
-        self.process = c_getpid()
         if sl_wake_open(self.outbox.ends) < 0:
             raise OSError(EMFILE, "no descriptor left for the engine's wake-up")
         self.closed = False
@@ -333,8 +330,9 @@ cdef class Engine:
         self.close()
 
     def __dealloc__(self):
-        pthread_mutex_destroy(&self.outbox.lock)
-        puts_free(&self.puts)
+        if self.process == c_getpid():      # in a forked child others seem to wait, for whom this would wait for ever
+            pthread_mutex_destroy(&self.outbox.lock)
+            puts_free(&self.puts)
 
     @property
     def wakeup_fd(self):
@@ -410,9 +408,10 @@ cdef class Engine:
         p.c.size = p.body.len
         p.c.dated = modified is not None
         p.c.modified = modified or 0
+        self.running[<uintptr_t>&p.c] = p       # first: whoever has a thread's work must live as long as it
         if not puts_submit(&self.puts, &p.c):
+            del self.running[<uintptr_t>&p.c]
             raise OSError(EAGAIN, "no engine thread can be started")
-        self.running[<uintptr_t>&p.c] = p
         return p
 
     cdef int _place(self, device) except -1:
@@ -459,7 +458,7 @@ cdef class Engine:
         return ended
 
     def close(self):
-        """Cancel every transfer, flush what they hold, end the threads; returns what this ended. Puts are done yet.
+        """Cancel every transfer, flush what they hold, make what was put, end the threads; returns what this ended.
 
         In a forked child, which has none of the threads, nothing ends: it only lets go of the descriptors.
         """

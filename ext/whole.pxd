@@ -66,7 +66,7 @@ cdef extern from *:
     ) noexcept nogil
 
 cdef enum:
-    PUT_THREADS = 4             # a folder on a server far away takes its time for each file
+    PUT_THREADS = 32            # each may wait for a disk that is far away, and the next file may go to another one
 
 cdef struct put_t:
     put_t *next
@@ -88,7 +88,7 @@ cdef struct puts_t:
     int idle                    # threads that wait
     int stopping                # go once nothing is queued
     int threads
-    pthread_t thread[4]
+    pthread_t thread[PUT_THREADS]
     outbox_t *outbox
 
 cdef inline void *puts_main(void *argument) noexcept nogil:

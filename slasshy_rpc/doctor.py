@@ -17,7 +17,7 @@ from typing import Any
 from slasshy_rpc import __version__
 from slasshy_rpc.cli.arguments import parse
 from slasshy_rpc.errors import DownloadError, UsageError
-from slasshy_rpc.media.merge import ffmpeg, use
+from slasshy_rpc.media.ffmpeg import ffmpeg, use
 from slasshy_rpc.media.pool import Workers
 from slasshy_rpc.media.question import runtimes
 from slasshy_rpc.net import tls
@@ -49,6 +49,7 @@ def doctor(arguments: Sequence[str]) -> int:
         ("TLS", tls.description()),
         *media(known, datetime.date.today()),
         ("ffmpeg", f"{version} ({program})" if program else NO_FFMPEG),
+        ("mutagen", _mutagen()),
     ]
     for name, text in rows:
         sys.stdout.write(f"{name + ':':<14}{text}\n")
@@ -56,7 +57,8 @@ def doctor(arguments: Sequence[str]) -> int:
 
 
 NO_FFMPEG = (
-    "missing. Media come in the best format that is one file; with it, video and audio that come apart are merged. "
+    "missing. Media come in the best format that is one file; with it, video and audio that come apart are merged, and "
+    "sound is converted. "
     "On Debian and Ubuntu: sudo apt install ffmpeg; on macOS: brew install ffmpeg; --media-ffmpeg names one elsewhere."
 )
 
@@ -92,6 +94,16 @@ async def _versions(runtimes: Mapping[str, Mapping[str, str]] | None) -> dict[st
         return await workers.ask({"ask": "versions", "runtimes": runtimes}, _PATIENCE)
     finally:
         await workers.close()
+
+
+def _mutagen() -> str:
+    """Which one writes tags: it is asked of the installation, not imported."""
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version("mutagen")
+    except importlib.metadata.PackageNotFoundError:
+        return f"missing. Files get no tags: {shlex.quote(sys.executable)} -m pip install mutagen"
 
 
 def _age(version: str, today: datetime.date) -> int | None:

@@ -94,10 +94,10 @@ class Intake:
     def _apart(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """The entries themselves; with force-sequential one for each of their URIs (aria2 manual)."""
         options = self._session.options
+        if not options.flag("force-sequential"):
+            yield from entries
+            return
         for entry in entries:
-            if not options.flag("force-sequential"):
-                yield entry
-                continue
             for uri in expanded(entry.uris) if options.flag("parameterized-uri") else entry.uris:
                 yield Entry((uri,), dict(entry.options))
 

@@ -61,8 +61,8 @@ class FileView:
 class MediaView:
     """What is known of a media page: what is being done about it (or was, when it ended), and what it has.
 
-    ``stage`` is extracting, downloading, merging, extras (what lies beside the file, whose paths are ``extras``), list
-    or done. ``formats`` are yt-dlp's names.
+    ``stage`` is searching (for a song), extracting, downloading, merging, converting, tagging, extras (what lies beside
+    the file, whose paths are ``extras``), list or done. ``formats`` are yt-dlp's names.
     """
 
     page: str

@@ -305,7 +305,7 @@ def awaited_protocol(uri: str) -> str:
 def _check_uri(uri: str) -> None:
     """Raises UsageError for what nothing here can download, before anything starts."""
     scheme, mark, rest = uri.partition(":")
-    if scheme.lower() in ("http", "https") and mark and rest.startswith("//"):
+    if mark and ((scheme.lower() in ("http", "https") and rest.startswith("//")) or scheme == "spotify"):
         return
     waits = awaited_protocol(uri)
     shown = uri if uri.isprintable() else ascii(uri)[1:-1]

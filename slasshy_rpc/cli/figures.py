@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 SHORTEST_NAME = 12
 
 
+#: What a media page's download does while no bytes come.
+_DOING = {
+    "extracting": "reading the page",
+    "searching": "looking for the song",
+    **{stage: stage for stage in ("merging", "converting", "tagging")},
+}
+
+
 def amount(number: float) -> str:
     """Bytes with a unit: ``512 B``, ``1.5 MiB``."""
     if number < 1024:
@@ -36,6 +44,8 @@ def figures(row: Row) -> list[str]:
     known, done = now.total_length, now.completed_length
     if now.verified_length is not None and known:
         return [f"checking {100 * now.verified_length // known}%"]
+    if now.media is not None and (doing := _DOING.get(now.media.stage)):
+        return [doing, *([amount(done)] if done else [])]
     left = known - done
     return [
         *([f"{100 * done // known}%"] if known else []),

@@ -6,6 +6,7 @@ or asks anybody.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Sequence
 
 _HOSTS = """
@@ -26,6 +27,12 @@ _FILES = """
 
 #: Hosts, and all below them, whose pages yt-dlp knows well enough to be asked without being told to.
 HOSTS = frozenset(_HOSTS.split())
+
+#: Links to Spotify, as browsers and its programs have them: what they lead to, and its identifier.
+_SPOTIFY = re.compile(
+    r"(?:https?://open\.spotify\.com/(?:intl-[a-z-]{2,8}/)?(?:embed/)?|spotify:)"
+    r"(album|artist|episode|playlist|show|track)[/:]([0-9A-Za-z]{22})(?:[?#].*)?"
+)
 
 #: What a path ends in that is a file and no page, on any host.
 FILES = frozenset(_FILES.split())
@@ -60,6 +67,12 @@ def _is_file(path: str) -> bool:
     _, dot, ending = path.rpartition("/")[2].rpartition(".")
     # archive.org/download/… and the like are plain files whatever they are called.
     return bool(dot and ending.lower() in FILES) or path.lstrip("/").startswith("download/")
+
+
+def spotify(uri: str) -> tuple[str, str] | None:
+    """What a link to Spotify leads to (track, album, playlist ...) and its identifier; None for any other URI."""
+    found = _SPOTIFY.fullmatch(uri)
+    return (found[1], found[2]) if found else None
 
 
 def are_pages(uris: Sequence[str], mode: str, hosts: Container[str] = ()) -> bool:

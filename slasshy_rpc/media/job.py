@@ -15,21 +15,26 @@ from dataclasses import replace
 from typing import Any
 
 from slasshy_rpc import clock
-from slasshy_rpc.disk import existing, layout
+from slasshy_rpc.disk import layout
 from slasshy_rpc.disk.faults import printable
 from slasshy_rpc.errors import DownloadError, ErrorCode, OtherLength
 from slasshy_rpc.media import extras, plan
+from slasshy_rpc.media.ffmpeg import ffmpeg, needed
+from slasshy_rpc.media.finish import finish, writable
 from slasshy_rpc.media.fragments import FragmentJob
-from slasshy_rpc.media.merge import Track, ffmpeg, merge, needed
-from slasshy_rpc.media.plan import Media, Part, Unsupported
+from slasshy_rpc.media.labels import LARGEST, Labels
+from slasshy_rpc.media.merge import Track
+from slasshy_rpc.media.picture import as_one
+from slasshy_rpc.media.places import beside, reserve, take
+from slasshy_rpc.media.plan import Media, Part, Sought, Unsupported
 from slasshy_rpc.media.playlist import begotten
-from slasshy_rpc.media.question import asked, wanted
+from slasshy_rpc.media.question import asked, sound, wanted
+from slasshy_rpc.media.recipe import Recipe, cook, together
 from slasshy_rpc.net import address
 from slasshy_rpc.options.values import OptionSet
 from slasshy_rpc.protocols.base import Job, Outcome, Request, Workplace
-from slasshy_rpc.protocols.destination import Destination
 from slasshy_rpc.protocols.offloop import lastly, through
-from slasshy_rpc.protocols.web import Errand, Web, file_rules
+from slasshy_rpc.protocols.web import Errand, Web
 from slasshy_rpc.values import MEDIA, FileView, MediaView, ServerView, Snapshot, UriView
 
 if typing.TYPE_CHECKING:
@@ -43,6 +48,12 @@ _EXPIRED = (ErrorCode.BAD_RESPONSE, ErrorCode.AUTHORIZATION, ErrorCode.NOT_FOUND
 #: A page whose links have expired is not looked at anew more often than this (seconds).
 RENEWAL = 300.0
 
+#: Seconds that a picture may take to come.
+LOOK = 30.0
+
+#: Whose places those of video and sound are. The last is also that of sound which comes alone.
+_PLACES = (0, 1)
+
 
 #: A choice of formats that has become longer gets no others put in front of it (characters).
 _LONGEST_CHOICE = 500
@@ -51,11 +62,18 @@ _LONGEST_CHOICE = 500
 class MediaJob:
     """Brings what is behind one page as one file.
 
-    ``hosts`` as in ``is_page``.
+    ``hosts`` as in ``is_page``. ``sought``: the page is not the one that was asked for, but one that has what that is
+    about.
     """
 
     def __init__(
-        self, request: Request, place: Workplace, web: Web, workers: Workers, hosts: frozenset[str] = frozenset()
+        self,
+        request: Request,
+        place: Workplace,
+        web: Web,
+        workers: Workers,
+        hosts: frozenset[str] = frozenset(),
+        sought: Sought | None = None,
     ) -> None:
         self._request = request
         self._place = place
@@ -63,7 +81,9 @@ class MediaJob:
         self._workers = workers
         self._formats = ""  # once they are chosen
         self._hosts = hosts
-        self._page = request.uris[0]
+        self._uri = request.uris[0]
+        self._sought = sought
+        self._page = sought.page if sought is not None else self._uri
         self._media: Media | None = None
         self._jobs: list[Job] = []  # one for each Part that has been begun
         self._plain: Job | None = None  # the page turned out to be none
@@ -79,7 +99,7 @@ class MediaJob:
 
     async def run(self) -> Outcome:
         """See ``Job.run``."""
-        self._place.lines.take(self._page)
+        self._place.lines.take(self._uri)
         try:
             answer = await self._ask()
             if answer.get("kind") == "playlist":
@@ -91,10 +111,10 @@ class MediaJob:
             self._stage = "done"
             return Outcome()
         except Unsupported:
-            if self._request.options.text("media") != "auto":
+            if self._sought is not None or self._request.options.text("media") != "auto":
                 raise
         finally:
-            self._place.lines.leave(self._page)
+            self._place.lines.leave(self._uri)
         log.info("yt-dlp does not know %s: it is stored as it is.", address.redact(self._page))
         self._plain = self._web.job(self._request, self._place)
         return await self._plain.run()
@@ -114,9 +134,8 @@ class MediaJob:
         """See ``Job.servers``."""
         if self._plain is not None:
             return self._plain.servers()
-        return tuple(
-            replace(view, uri=self._page, current_uri=self._page) for job in self._jobs for view in job.servers()
-        )
+        views = [view for job in self._jobs for view in job.servers()]
+        return tuple(replace(view, uri=self._uri, current_uri=self._uri) for view in views)
 
     def retune(self, changed: OptionSet) -> bool:
         """See ``Job.retune``; what begins later has them too."""
@@ -140,6 +159,8 @@ class MediaJob:
     async def _understood(self, answer: dict[str, Any]) -> Media:
         """What is to be brought. Raises DownloadError."""
         media = await asyncio.to_thread(plan.understood, answer)  # there may be a hundred thousand fragments
+        if self._sought is not None:
+            media = plan.called(media, self._sought)
         self._formats = media.formats
         return media
 
@@ -158,34 +179,25 @@ class MediaJob:
 
     async def _bring(self, media: Media) -> None:
         """Everything, with these links."""
-        self._stage = "downloading"
-        out = self._request.options.text("out") or media.name
-        if len(media.parts) == 1 and not media.parts[0].fragmented:
-            self._keep_to(media.formats)
-            part = media.parts[0]
-            errand = replace(_errand(part, out, ours=False), keep_control=bool(media.extras))
-            self._jobs = []
-            await self._fetch(errand, self._place)
-            path = self._place.claims.path_of(self._place.gid)
-            if media.extras and path:
-                await self._bring_extras(media, path)
-                if not self._request.options.flag("force-save"):
-                    await lastly(layout.remove, [layout.control_path(path)])
-            return
         options = self._request.options
-        apart = options.text("media-merge") == "off"
-        if not apart and len(media.parts) > 1:
-            needed()
-        if options.text("checksum"):
-            raise DownloadError("The page has video and audio apart, and a --checksum is of one file. Leave it out.")
+        tagged, checked = options.flag("media-metadata"), bool(options.text("checksum"))
+        # Tags want a type of file that takes them; without ffmpeg it comes as it is all the same.
+        media, recipe = cook(media, sound(options), tagged=tagged and not checked and ffmpeg() is not None)
+        labels = writable(media, checked=checked) if tagged else None
+        self._media, self._stage = media, "downloading"
+        out = options.text("out") or media.name
+        if len(media.parts) == 1 and recipe is None and labels is None:
+            await self._bring_whole(media, out)
+            return
+        apart = len(media.parts) > 1 and options.text("media-merge") == "off"
+        if recipe is not None:
+            self._check(recipe, apart=apart)
         if options.flag("hash-check-only"):
-            raise DownloadError(
-                "What is made of several parts has no digest that could be checked (--hash-check-only)."
-            )
-        path = await through(self._reserve, out)
+            raise DownloadError("A file that is made here has no digest that could be checked (--hash-check-only).")
+        path = await through(reserve, self._request, self._place, out)
         self._keep_to(media.formats)
         await self._bring_extras(media, path)
-        places = [self._place.beside(number) for number in range(len(media.parts))]
+        places = [self._place.beside(number) for number in _PLACES[-len(media.parts) :]]
         tracks: list[Track] = []
         self._jobs = []
         try:
@@ -193,19 +205,18 @@ class MediaJob:
                 tracks.append(await self._track(part, place, path, alone=len(places) == 1))
             if options.flag("dry-run"):
                 return
-            self._stage = "merging"
-            if apart and len(tracks) > 1:
+            if apart:
+                self._stage = "merging"
                 for at, track in enumerate(tracks):
                     await self._leave(media.parts[at], track, self._jobs[at], path, places[at].gid)
                 return
-            ext = media.ext
-            if ffmpeg() is None and tracks[0].ext != ext and not options.text("out"):
-                # What is put together without ffmpeg stays what it is.
-                ext = tracks[0].ext
-                self._place.claims.release(self._place.gid)
-                path = await through(self._reserve, f"{media.name.removesuffix(media.ext)}{ext}")
-            self._size = await self._merge(tracks, path, ext)
-            self._final = path
+            if recipe is not None and recipe.loose and ffmpeg() is None and tracks[0].ext != recipe.ext:
+                if not options.text("out"):  # what is put together without ffmpeg stays what it is
+                    self._place.claims.release(self._place.gid)
+                    name = f"{media.name.removesuffix(media.ext)}{tracks[0].ext}"
+                    path = await through(reserve, self._request, self._place, name)
+                recipe = together(tracks[0].ext)
+            await self._make(path, tracks, media, recipe, labels)
         finally:
             for place in places:
                 place.claims.release(place.gid)
@@ -214,7 +225,7 @@ class MediaJob:
         """Bring one Part of what will be ``path``."""
         request, options = self._request, self._request.options
         if not part.fragmented:
-            await self._fetch(_errand(part, self._beside(path, part), ours=True), place)
+            await self._fetch(_errand(part, beside(self._request, path, part), ours=True), place)
             return Track([[place.claims.path_of(place.gid)]], part.ext)
         means = self._web.means(request, place, part.url, part.headers, part.cookies)
         target = path if alone else os.path.join(os.path.dirname(path), plan.part_name(os.path.basename(path), part))
@@ -232,17 +243,63 @@ class MediaJob:
             return
         target = os.path.join(os.path.dirname(path), plan.part_name(os.path.basename(path), part))
         ext = part.ext if ffmpeg() is not None else track.ext
-        target = await through(self._taken, f"{target.removesuffix(part.ext)}{ext}", gid)
-        size = await self._merge([track], target, ext)
+        target = await through(take, self._request, self._place, f"{target.removesuffix(part.ext)}{ext}", gid)
+        size = await self._finish([track], target, ext, together(ext))
         if isinstance(job, FragmentJob):
             job.became(target, size)
 
-    async def _merge(self, tracks: Sequence[Track], path: str, ext: str) -> int:
+    async def _bring_whole(self, media: Media, out: str) -> None:
+        """The one part that is the file."""
+        self._keep_to(media.formats)
+        part = media.parts[0]
+        errand = replace(_errand(part, out, ours=False), keep_control=bool(media.extras))
+        self._jobs = []
+        await self._fetch(errand, self._place)
+        path = self._place.claims.path_of(self._place.gid)
+        if media.extras and path:
+            await self._bring_extras(media, path)
+            if not self._request.options.flag("force-save"):
+                await lastly(layout.remove, [layout.control_path(path)])
+
+    def _check(self, recipe: Recipe, *, apart: bool) -> None:
+        """Raise DownloadError for what cannot be made, before anything is fetched for it."""
+        if not apart and not recipe.loose:
+            needed(recipe)
+        if self._request.options.text("checksum"):
+            raise DownloadError(
+                f"A --checksum is of a file as it comes, but ffmpeg has to {recipe.task}. Leave it out."
+            )
+
+    async def _make(
+        self, path: str, tracks: Sequence[Track], media: Media, recipe: Recipe | None, labels: Labels | None
+    ) -> None:
+        """Make the file of the ``tracks``."""
+        self._stage = "converting" if recipe and recipe.encoded else "merging" if recipe else "tagging"
+        ext = recipe.ext if recipe is not None else media.ext
+        self._size = await self._finish(tracks, path, ext, recipe, labels)
+        self._final = path
+
+    async def _finish(
+        self, tracks: Sequence[Track], path: str, ext: str, recipe: Recipe | None, labels: Labels | None = None
+    ) -> int:
+        """See ``finish``."""
         options = self._request.options
-        overwrite, sync = options.flag("allow-overwrite"), options.text("file-sync") != "never"
-        return await merge(
-            tracks, path, ext, overwrite=overwrite, sync=sync, keep=options.flag("media-keep-parts")
-        )  # fmt: skip
+
+        async def look(url: str) -> bytes:
+            return await self._web.small(self._request, url, LARGEST, LOOK)
+
+        return await finish(
+            tracks,
+            path,
+            self._place.gid,
+            ext,
+            recipe,
+            labels,
+            look,
+            overwrite=options.flag("allow-overwrite"),
+            sync=options.text("file-sync") != "never",
+            keep=options.flag("media-keep-parts"),
+        )
 
     async def _fetch(self, errand: Errand, place: Workplace) -> None:
         """Have one file brought. What an earlier try has begun of one of another length gives way to it."""
@@ -275,33 +332,6 @@ class MediaJob:
         if formats and before.partition("/")[0] != formats and len(before) < _LONGEST_CHOICE:
             self._place.learn({"media-format": f"{formats}/{before}"})
 
-    def _beside(self, path: str, part: Part) -> str:
-        """What a Part is called, below ``dir``, so that it lies where ``path`` will."""
-        folder, name = os.path.split(path)
-        return os.path.relpath(os.path.join(folder, plan.part_name(name, part)), self._request.options.folder())
-
-    def _reserve(self, name: str) -> str:
-        """The path of the merged file, this Download's alone. Raises DiskError."""
-        request, options, gid = self._request, self._request.options, self._place.gid
-        claims = self._web.fenced(request, self._place).claims
-        if (begun := claims.path_of(gid)) and not layout.taken(begun):  # else it was to be one file, from one server
-            return begun
-        destination = Destination(options.text("dir") or ".", name, request.trusted, options.flag("compat"))
-        return self._taken(destination.path(name), gid)
-
-    def _taken(self, path: str, gid: str) -> str:
-        """``path``, or one like it where something lies there, as that of ``gid``. Raises DiskError."""
-        claims = self._web.fenced(self._request, self._place).claims
-        rules = file_rules(self._request.options, self._request.trusted, None).existing
-        free = not layout.taken(path) or rules.allow_overwrite
-
-        def take(wanted: str) -> bool:
-            return claims.take(wanted, gid)
-
-        if not free or not take(path):
-            path = existing.choose_path(path, None, take, auto_file_renaming=rules.auto_file_renaming)
-        return path
-
     # ---- what it looks like
 
     def _view(self) -> MediaView:
@@ -312,23 +342,11 @@ class MediaJob:
     def _picture(self, parts: Sequence[Snapshot], uris: tuple[UriView, ...]) -> Snapshot:
         media = self._media
         if media is None or not parts:
-            return Snapshot(files=(FileView(f"{MEDIA}{self._page}", uris=uris),))
+            return Snapshot(files=(FileView(f"{MEDIA}{self._uri}", uris=uris),))
         if self._final:
             file = FileView(self._final, self._size, self._size, uris=uris)
             return Snapshot(total_length=self._size, completed_length=self._size, files=(file,))
-        files = tuple(replace(file, uris=uris) for part in parts for file in part.files)
-        if len(media.parts) == 1:
-            return replace(parts[0], files=files)
-        expected = sum(one.size for one in media.parts[len(parts) :])
-        return Snapshot(
-            total_length=sum(part.total_length for part in parts) + expected,
-            completed_length=sum(part.completed_length for part in parts),
-            download_speed=sum(part.download_speed for part in parts),
-            connections=sum(part.connections for part in parts),
-            piece_length=parts[0].piece_length,
-            files=files,
-            had=sum(part.had for part in parts),
-        )
+        return as_one(media, parts, uris)
 
 
 def _errand(part: Part, name: str, *, ours: bool) -> Errand:

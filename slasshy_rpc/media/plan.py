@@ -16,6 +16,7 @@ from slasshy_rpc.errors import DownloadError, ErrorCode
 from slasshy_rpc.media.extras import Extra, extras
 from slasshy_rpc.media.headers import lines
 from slasshy_rpc.media.hls import LIVE, MOST_FRAGMENTS, Fragment, joined
+from slasshy_rpc.media.labels import NO_LABELS, Labels, labels
 from slasshy_rpc.net.address import redact
 from slasshy_rpc.plan import naming
 
@@ -37,7 +38,7 @@ DEMUXERS = {
 }
 
 #: What separate parts may be merged into, and what ffmpeg calls it.
-MUXERS = {
+MERGED = {
     **{"mp4": "mp4", "m4v": "mp4", "m4a": "ipod", "mov": "mov"},
     **{"webm": "webm", "weba": "webm", "mkv": "matroska", "mka": "matroska"},
 }
@@ -72,7 +73,8 @@ class Unsupported(DownloadError):
 class Part:
     """One file that a server has. ``headers`` are lines; ``size`` is in bytes, 0 where it is not known beforehand.
 
-    ``chunk``: how many bytes one request may ask for (0: any number).
+    ``chunk``: how many bytes one request may ask for (0: any number). ``video`` and ``sound`` are codecs in the page's
+    words, "none" where there is no such stream, '' where it is not known.
 
     With a ``playlist`` (HLS) the server has fragments, which ``url`` tells of; ``fragments`` are known already (DASH).
     ``cookies`` are for them, as Set-Cookie has them.
@@ -87,6 +89,8 @@ class Part:
     playlist: bool = False
     fragments: tuple[Fragment, ...] = ()
     cookies: tuple[str, ...] = ()
+    video: str = ""
+    sound: str = ""
 
     @property
     def fragmented(self) -> bool:
@@ -102,6 +106,7 @@ class Media:
     parts: tuple[Part, ...]
     extras: tuple[Extra, ...] = ()
     title: str = ""
+    labels: Labels = NO_LABELS
 
     @property
     def formats(self) -> str:
@@ -111,18 +116,40 @@ class Media:
 
     @property
     def ext(self) -> str:
-        """What the name ends in, which is a key of MUXERS where there is more than one Part."""
+        """What the name ends in, which is a key of MERGED where there is more than one Part."""
         return self.name.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A page that was looked for because of something else: what is on it is called ``name`` and has these ``labels``,
+    whatever it says itself."""
+
+    page: str
+    name: str
+    labels: Labels
+
+
+def called(media: Media, sought: Sought) -> Media:
+    """The media of a page that was looked for."""
+    name = naming.sanitise(naming.fit(f"{sought.name}.{media.ext}", _ROOM))
+    return replace(media, name=name, labels=sought.labels)
+
+
+def reason(answer: Mapping[str, Any]) -> str:
+    """Why a worker had nothing to tell, for people.
+
+    Words of a server's may be in it, and it is shown on terminals; URLs, too: signed ones, and such with a password.
+    """
+    said = _URL.sub(lambda found: redact(found[0]), str(answer.get("text") or "yt-dlp found nothing."))
+    return printable(said)[:_LONGEST_TEXT]
 
 
 def understood(answer: Mapping[str, Any]) -> Media:
     """Raises DownloadError for an answer that is not of media that can be had, Unsupported for an unknown page."""
     kind = answer.get("kind")
     if kind != "video":
-        # Words of a server's may be in it, and it is shown on terminals.
-        # URLs, too: signed ones, and the page's with a password.
-        said = _URL.sub(lambda found: redact(found[0]), str(answer.get("text") or "yt-dlp found nothing."))
-        text = _TEXTS.get(str(kind)) or printable(said)[:_LONGEST_TEXT]
+        text = _TEXTS.get(str(kind)) or reason(answer)
         raise (Unsupported if kind == "unsupported" else DownloadError)(text, _CODES.get(str(kind), ErrorCode.UNKNOWN))
     try:
         parts = tuple(_part(one) for one in answer["parts"])
@@ -132,14 +159,15 @@ def understood(answer: Mapping[str, Any]) -> Media:
         raise DownloadError(f"yt-dlp's answer lacks something: {error}") from error
     if not parts or len(parts) > 2:
         raise DownloadError(f"The page has media in {len(parts)} parts, which cannot be put together.")
-    known = MUXERS if len(parts) > 1 else DEMUXERS
+    known = MERGED if len(parts) > 1 else DEMUXERS
     for found in (ext, *(part.ext for part in parts)):
         if found not in DEMUXERS or ext not in known:
             raise DownloadError(f"What the page offers would be a file of type {found[:20]!r}, which is no media type.")
     stem = name.removesuffix(f".{answer['ext']}")
     *folders, last = [part for part in f"{stem}.{ext}".split("/") if part not in ("", ".", "..")]
     safe = [naming.sanitise(naming.fit(folder, _ROOM)) for folder in folders]
-    return Media("/".join([*safe, naming.sanitise(naming.fit(last, _ROOM))]), parts, beside, title)
+    about = labels(answer.get("tags"), answer.get("covers"))
+    return Media("/".join([*safe, naming.sanitise(naming.fit(last, _ROOM))]), parts, beside, title, about)
 
 
 #: Bytes of a name, so that there is room for what is put before the extension of a part.
@@ -173,7 +201,8 @@ def _part(one: Mapping[str, Any]) -> Part:
     cookies = () if protocol in FILES else tuple(map(str, one["cookies"]))
     headers = lines(one if protocol in FILES else {**one, "cookie": ""})
     ext, playlist = str(one["ext"]).lower(), protocol in _PLAYLISTS
-    return Part(url, str(one["format"]), ext, headers, size, chunk, playlist, fragments, cookies)
+    video, sound = str(one.get("video") or ""), str(one.get("sound") or "")
+    return Part(url, str(one["format"]), ext, headers, size, chunk, playlist, fragments, cookies, video, sound)
 
 
 def _fragment(number: int, url: str, given: Sequence[Any]) -> Fragment:

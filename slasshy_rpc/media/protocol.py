@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import typing
 
-from slasshy_rpc.media.detect import are_pages
+from slasshy_rpc.media.detect import are_pages, spotify
 from slasshy_rpc.options.values import OptionSet
-from slasshy_rpc.protocols.base import Request, Workplace
+from slasshy_rpc.protocols.base import Job, Request, Workplace
 from slasshy_rpc.protocols.web import Web
 
 if typing.TYPE_CHECKING:
     from slasshy_rpc.media.job import MediaJob
+    from slasshy_rpc.media.plan import Sought
     from slasshy_rpc.media.pool import Workers
+    from slasshy_rpc.media.song import Songs
+
+#: Songs of which is remembered what was found, for as long as they may go on.
+REMEMBERED = 1000
 
 
 class MediaPages:
@@ -29,25 +34,49 @@ class MediaPages:
         self._ffmpeg = options.text("media-ffmpeg") or ""
         self._plugins = options.text("media-plugin-dir") or ""
         self._workers: Workers | None = None
+        self._songs: Songs | None = None
 
     def claims(self, request: Request) -> bool:
         """See ``Protocol.claims``."""
-        return are_pages(request.uris, request.options.text("media") or "off", self._hosts)
+        mode = request.options.text("media") or "off"
+        return are_pages(request.uris, mode, self._hosts) or (mode != "off" and _is_song(request))
 
-    def job(self, request: Request, place: Workplace) -> MediaJob:
+    def job(self, request: Request, place: Workplace) -> Job:
         """See ``Protocol.job``."""
-        from slasshy_rpc.media.job import MediaJob
         from slasshy_rpc.media.pool import Workers
 
         if self._workers is None:
             self._workers = Workers(self._plugins)
             if self._ffmpeg:
-                from slasshy_rpc.media.merge import use
+                from slasshy_rpc.media.ffmpeg import use
 
                 use(self._ffmpeg)
-        return MediaJob(request, place, self._web, self._workers, self._hosts)
+        if _is_song(request):
+            return self._song(request, place, self._workers)
+        return self._page(request, place, self._workers)
+
+    def _song(self, request: Request, place: Workplace, workers: Workers) -> Job:
+        from slasshy_rpc.media.song import SongJob, Songs
+
+        if self._songs is None:
+            self._songs = Songs(REMEMBERED)
+
+        def bring(changed: Request, sought: Sought) -> Job:
+            return self._page(changed, place, workers, sought)
+
+        return SongJob(request, place, self._web, workers, self._songs, bring)
+
+    def _page(self, request: Request, place: Workplace, workers: Workers, sought: Sought | None = None) -> MediaJob:
+        from slasshy_rpc.media.job import MediaJob
+
+        return MediaJob(request, place, self._web, workers, self._hosts, sought)
 
     async def close(self) -> None:
         """See ``Protocol.close``."""
         if self._workers is not None:
             await self._workers.close()
+
+
+def _is_song(request: Request) -> bool:
+    """Whether it is a link to Spotify."""
+    return len(request.uris) == 1 and spotify(request.uris[0]) is not None

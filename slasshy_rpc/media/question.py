@@ -13,11 +13,14 @@ from urllib.parse import quote
 
 from slasshy_rpc.errors import DownloadError, OptionError
 from slasshy_rpc.media import plan
-from slasshy_rpc.media.merge import ffmpeg
+from slasshy_rpc.media.ffmpeg import ffmpeg
 from slasshy_rpc.net import address
 from slasshy_rpc.net.cookies import Cookies
-from slasshy_rpc.options.values import OptionSet
+from slasshy_rpc.options.values import Layer, OptionSet
 from slasshy_rpc.protocols.web import proxies
+
+#: What is best where the sound alone is wanted.
+SOUND = "ba/b"
 
 #: Headers of the user's that yt-dlp sends to whomever it asks, for they say nothing about anybody.
 _HARMLESS = ("accept-language", "referer")
@@ -37,11 +40,14 @@ async def asked(page: str, options: OptionSet, formats: str, jar: Cookies) -> di
     given = {
         "format": formats or wanted(options),
         "protocols": plan.FILES if checked else plan.PROTOCOLS,
-        "whole": checked or not apart,
+        "whole": not sound(options) and (checked or not apart),  # sound alone is one file anyway
         "merge": options.text("media-merge") if options.text("media-merge") in ("mkv", "mp4") else None,
         "template": options.text("media-template"),
         "proxy": proxy_for(page, options),
         "insecure": not options.flag("check-certificate"),
+        "authority": options.text("ca-certificate") or None,
+        "certificate": options.text("certificate") or None,
+        "private_key": options.text("private-key") or None,
         "user_agent": agent,
         "headers": headers,
         "cookies": jar.text() + _given_cookies(page, options),
@@ -58,7 +64,15 @@ async def asked(page: str, options: OptionSet, formats: str, jar: Cookies) -> di
 
 def wanted(options: OptionSet) -> str:
     """The choice of formats, in yt-dlp's words."""
+    if sound(options) and options.given("media-format") is Layer.DEFAULT:
+        return SOUND
     return options.text("media-format") or ""
+
+
+def sound(options: OptionSet) -> str:
+    """Whether the sound alone is wanted, as ``recipe.cook`` takes it."""
+    form = options.text("media-audio-format") or "keep"
+    return form if form != "keep" or options.flag("media-audio-only") else ""
 
 
 def proxy_for(page: str, options: OptionSet) -> str:

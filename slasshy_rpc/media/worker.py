@@ -22,6 +22,8 @@ from collections.abc import Mapping
 ALLOWED = {
     "proxy": "proxy",
     "insecure": "nocheckcertificate",
+    "certificate": "client_certificate",
+    "private_key": "client_certificate_key",
     "items": "playlist_items",
     "merge": "merge_output_format",
     "runtimes": "js_runtimes",
@@ -64,6 +66,17 @@ class _Quiet:
         """Comes as an exception too."""
 
 
+_AUTHORITIES = os.environ.get("SSL_CERT_FILE")
+
+
+def trust(path: str | None) -> None:
+    """From now on take the authorities in this file in the place of the system's file; a system's folder counts too."""
+    if found := path or _AUTHORITIES:
+        os.environ["SSL_CERT_FILE"] = found  # OpenSSL looks there whenever a context is made
+    else:
+        os.environ.pop("SSL_CERT_FILE", None)
+
+
 def settings(asked: Mapping[str, typing.Any]) -> Info:
     """yt-dlp's parameters for a question with these options; what is not ALLOWED is left out."""
     given = {ALLOWED[name]: value for name, value in asked.items() if name in ALLOWED and value is not None}
@@ -89,6 +102,7 @@ def settings(asked: Mapping[str, typing.Any]) -> Info:
         "writesubtitles": bool(asked.get("subtitles")),
         "subtitleslangs": asked.get("subtitles") or [],
         "subtitlesformat": "srt/vtt/ass/best",
+        "compat_opts": {"no-certifi"} if asked.get("authority") else set(),  # which would know nothing of it
         **({"cookiefile": io.StringIO(asked["cookies"])} if asked.get("cookies") else {}),
         **given,
     }
@@ -112,6 +126,7 @@ def extract(url: str, asked: Mapping[str, typing.Any]) -> Info:
     def select(found: Info) -> list[Info]:
         return chosen(ydl, asked, found["formats"])
 
+    trust(asked.get("authority"))
     try:
         # A function, and no text, so that what cannot be brought here is not chosen.
         ydl: typing.Any = Looker({**settings(asked), "format": select})
@@ -145,6 +160,30 @@ def chosen(ydl: typing.Any, asked: Mapping[str, typing.Any], formats: list[Info]
     return best
 
 
+def search(key: str, query: str, count: int, asked: Mapping[str, typing.Any]) -> Info:
+    """What a search finds, the best first, without a look at any of it; ``key`` as yt-dlp has it, like ytsearch."""
+    from yt_dlp import YoutubeDL
+    from yt_dlp.utils import YoutubeDLError
+
+    trust(asked.get("authority"))
+    try:
+        with YoutubeDL({**settings(asked), "extract_flat": True}) as ydl:
+            info = ydl.extract_info(f"{key}{count}:{query}", download=False)
+    except YoutubeDLError as error:
+        return refused(error)
+    found = [
+        {
+            "url": one.get("url") or one.get("webpage_url") or "",
+            "title": one.get("title") or "",
+            "channel": one.get("channel") or one.get("uploader") or "",
+            "seconds": one.get("duration") or 0,
+        }
+        for one in itertools.islice((info or {}).get("entries") or (), count)
+        if one
+    ]
+    return {"kind": "search", "found": found}
+
+
 def told(info: Info, ydl: typing.Any, asked: Mapping[str, typing.Any]) -> Info:
     """What the server has to know of a result."""
     if info.get("_type") in ("playlist", "multi_video"):
@@ -159,6 +198,8 @@ def told(info: Info, ydl: typing.Any, asked: Mapping[str, typing.Any]) -> Info:
                 "protocol": one.get("protocol") or "",
                 "format": str(one.get("format_id") or ""),
                 "ext": one.get("ext") or "",
+                "video": one.get("vcodec") or "",
+                "sound": one.get("acodec") or "",
                 "cookies": cookies(ydl.cookiejar.get_cookies_for_url(one["url"])),
                 "fragments": fragments(one),
                 "size": one.get("filesize") or one.get("filesize_approx") or 0,
@@ -172,8 +213,33 @@ def told(info: Info, ydl: typing.Any, asked: Mapping[str, typing.Any]) -> Info:
         "name": name,
         "ext": info.get("ext") or "",
         "parts": parts,
+        "tags": tags(info),
+        "covers": covers(info),
     }
     return {**found, "extras": extras(info, parts[0], ydl, picture=bool(asked.get("thumbnail")))}
+
+
+def tags(info: Info) -> Info:
+    """What may be written into a file about it."""
+    date = str(info.get("release_date") or info.get("upload_date") or "")
+    page = str(info.get("webpage_url") or "")
+    artist = info.get("artist") or info.get("creator") or info.get("uploader") or info.get("channel") or ""
+    if info.get("extractor_key") == "Generic":  # any page: in its query there may be a secret of the user's
+        page = page.partition("?")[0]
+    return {
+        "title": info.get("track") or info.get("title"),
+        "artist": str(artist).removesuffix(" - Topic"),  # as channels of music are called
+        "album": info.get("album"),
+        "track": info.get("track_number"),
+        "date": f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) == 8 else info.get("release_year"),
+        "comment": page,
+    }
+
+
+def covers(info: Info) -> list[str]:
+    """URLs of its pictures, the best first; those that say that they are no JPEG or PNG are left out."""
+    urls = [one["url"] for one in reversed(info.get("thumbnails") or []) if one.get("url")]
+    return [url for url in urls if not re.search(r"\.(webp|avif|gif|svg)\b", url.partition("?")[0])][:5]
 
 
 def link(one: Info, ydl: typing.Any) -> Info:
@@ -321,6 +387,8 @@ def answer(line: bytes) -> Info:
         question = json.loads(line)
         if question["ask"] == "versions":
             return versions(question.get("runtimes"))
+        if question["ask"] == "search":
+            return search(question["key"], question["query"], question["count"], question["options"])
         return extract(question["url"], question["options"])
     except Exception as error:
         return {"kind": "failed", "text": f"{type(error).__name__}: {error}".split("\n")[0]}

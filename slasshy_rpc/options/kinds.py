@@ -323,6 +323,19 @@ class IndexPath(Lines):
         return text
 
 
+class Word(Kind):
+    """One word of small letters and digits, which begins with a letter."""
+
+    __slots__ = ()
+    values = "[a-z][a-z0-9]*"
+
+    def parse(self, name: str, raw: str) -> str:
+        """The word."""
+        if not (raw.isascii() and raw.isalnum() and raw[0].isalpha() and raw.islower()):
+            raise OptionError(name, f"{name} must be a word of small letters and digits.")
+        return raw
+
+
 class Words(Kind):
     """A list with commas between its entries, such as host names."""
 

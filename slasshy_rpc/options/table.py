@@ -29,6 +29,7 @@ from slasshy_rpc.options.kinds import (
     Real,
     Size,
     Text,
+    Word,
     Words,
     home,
 )
@@ -701,6 +702,22 @@ _add(
         metavar="ARGUMENTS", cumulative=True),
     Option("media-skip-unavailable", BOOL, "false", EACH, "slasshy",
         "Go on without parts of a stream (HLS, DASH) that the server does not have."),
+    Option("media-audio-only", BOOL, "false", EACH, "slasshy",
+        "Of a media page take the sound alone, the best there is, as it is. Where it comes only with video, ffmpeg "
+        "takes it out of there."),
+    Option("media-audio-format", Enum("keep", "mp3", "m4a", "opus", "flac"), "keep", EACH, "slasshy",
+        "Take the sound alone, and have ffmpeg convert it to this unless it is that already.", metavar="FORMAT"),
+    Option("media-metadata", BOOL, "false", EACH, "slasshy",
+        "Write what a media page says into the file: title, artist, album, date, the page's URL, and a picture. That "
+        "goes into files of type m4a, mp4, mp3, opus, ogg and flac."),
+    Option("media-spotify", BOOL, "false", EACH, "slasshy",
+        "Experimental: follow links to tracks, albums and playlists of Spotify. A song's title, artists and length are "
+        "read from the page for embedding; it is looked for elsewhere (media-search), and the sound comes from there. "
+        "Spotify's own audio is protected, and is never fetched."),
+    Option("media-search", Word(), "ytsearch", EACH, "slasshy",
+        "Where songs are looked for: the key of one of yt-dlp's searches, as in ytsearch, scsearch.", metavar="KEY"),
+    Option("media-spotify-base", TEXT, "https://open.spotify.com", NOWHERE, "slasshy",
+        "Where Spotify's pages for embedding are.", metavar="URL"),
     Option("media-plugin-dir", PATH, None, NOWHERE, "slasshy",
         "Let yt-dlp use the plug-ins in this folder. Without this option it uses none.", metavar="DIR"),
     Option("history-keep-urls", BOOL, "false", NOWHERE, "slasshy",

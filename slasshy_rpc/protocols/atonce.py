@@ -12,14 +12,15 @@ from slasshy_rpc._engine import LENGTH, TlsError
 from slasshy_rpc.net.ready import ready
 from slasshy_rpc.protocols.opener import Arrival
 
-#: Bodies up to this size are taken into memory, and as much of all of them together (bytes).
+#: Bodies up to this size are taken into memory, as long as the room of all of them is below that (bytes).
 MOST = 1 << 20
 MOST_TOGETHER = 32 << 20
 #: Seconds that one has to come, and that there may be between two parts of it.
 PATIENCE = 1.0
 GAP = 0.1
-#: What is kept of the room that bodies have had, for the next ones (bytes).
+#: What is kept of the room that bodies have had, for the next ones, and what its sizes are multiples of (bytes).
 MOST_SPARE = 4 << 20
+GRAIN = 64 << 10
 
 
 class AtOnce:
@@ -29,11 +30,10 @@ class AtOnce:
     """
 
     _together = 0
-    _spare: typing.ClassVar[list[bytearray]] = []
-    _spared = 0
+    _spare: typing.ClassVar[list[bytearray]] = []  # the one that was used last comes last
 
     def __init__(self) -> None:
-        self.received = self._held = 0
+        self.received = 0
         self.running = self.stopped = False
         self._room = bytearray()
 
@@ -50,9 +50,9 @@ class AtOnce:
         A connection that breaks, or that ``timeout`` seconds are too long for, ends it early; whoever reads on will see
         why. ``let_go`` comes after it, and nobody looks at the bytes any more then.
         """
-        self._held = length = arrival.facts.length or 0
-        AtOnce._together += length
+        length = arrival.facts.length or 0
         self._room = self._roomy(length)
+        AtOnce._together += len(self._room)
         self.running = True
         try:
             return await self._read(arrival, memoryview(self._room)[:length], min(timeout, PATIENCE))
@@ -61,21 +61,21 @@ class AtOnce:
 
     def let_go(self) -> None:
         """What was taken is in the file, or of no use: make room for others."""
-        AtOnce._together -= self._held
-        if 0 < len(self._room) <= MOST_SPARE - AtOnce._spared:
-            AtOnce._spared += len(self._room)
+        AtOnce._together -= len(self._room)
+        if self._room:
             self._spare.append(self._room)
+        while sum(map(len, self._spare)) > MOST_SPARE:
+            del self._spare[0]
         self._room = bytearray()
-        self.received = self._held = 0
+        self.received = 0
 
     @classmethod
     def _roomy(cls, length: int) -> bytearray:
         """Room for ``length`` bytes; what is used again is in the processor's caches, and costs no page fault."""
-        for at, room in enumerate(cls._spare):
-            if len(room) >= length:
-                cls._spared -= len(room)
+        for at in reversed(range(len(cls._spare))):
+            if len(cls._spare[at]) >= length:
                 return cls._spare.pop(at)
-        return bytearray(1 << (length - 1).bit_length())
+        return bytearray(-(-length // GRAIN) * GRAIN)
 
     async def _read(self, arrival: Arrival, room: memoryview, patience: float) -> memoryview:
         channel, at, length = arrival.channel, 0, len(room)

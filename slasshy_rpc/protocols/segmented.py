@@ -57,6 +57,8 @@ _NO_PLACE = (ErrorCode.FILE_EXISTS, ErrorCode.RENAMING_FAILED)
 
 #: How often a download may begin again from nothing because the file changed or cannot be continued.
 FRESH_STARTS = 3
+#: No date is as far from the epoch (seconds): a day of a month may have any number of digits.
+_LAST_STAMP = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -485,6 +487,7 @@ def _stamp(date: str) -> float | None:
     """Seconds since the epoch of an HTTP date (RFC 9110 section 5.6.7); None for one that cannot be."""
     parts = email.utils.parsedate_tz(date)
     try:
-        return email.utils.mktime_tz(parts) if parts else None
+        stamp = email.utils.mktime_tz(parts) if parts else None
     except (ValueError, OverflowError):
         return None
+    return stamp if stamp is not None and abs(stamp) < _LAST_STAMP else None

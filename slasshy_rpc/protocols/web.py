@@ -37,6 +37,7 @@ from slasshy_rpc.protocols.crew import Limits
 from slasshy_rpc.protocols.http import HttpOpener, HttpRules, harmless
 from slasshy_rpc.protocols.localfile import FileRules
 from slasshy_rpc.protocols.segmented import Plan, SegmentedJob
+from slasshy_rpc.protocols.small import small
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,17 @@ class Web:
             Pace(wanted.rate, place.pace),
             wanted.file.sync != "never",
         )
+
+    async def small(self, request: Request, url: str, most: int, timeout: float) -> bytes:
+        """The body behind ``url``, by the rules of ``request`` but for what its own URIs are told; see ``small``."""
+        options = request.options
+        rules = replace(
+            http_rules(options, self._outlet), referer="", headers=(), user=None, password=None, want_digest=False,
+            digest=None, accept_gzip=False,
+        )  # fmt: skip
+        source = Source.of(url, Lines([url]), Selector())
+        opener = HttpOpener(rules, self._pool, self._asking(options), Cookies())
+        return await small(opener, self._receiver, source, most, timeout)
 
     def _job(
         self, request: Request, uris: Iterable[str], wanted: Plan, place: Workplace, opener: HttpOpener

@@ -42,10 +42,17 @@ def chosen(wanted: object, in_use: Callable[[str], bool]) -> str:
     return found
 
 
+#: Drawn together: one call of the system for each costs as much as all else of it, and lists have half a million.
+_DRAWN: list[str] = []
+
+
 def fresh(taken: Container[str]) -> str:
     """A random GID that is not in ``taken``."""
     while True:
-        gid = os.urandom(DIGITS // 2).hex()
+        if not _DRAWN:
+            digits = os.urandom(256 * DIGITS // 2).hex()
+            _DRAWN.extend(digits[at : at + DIGITS] for at in range(0, len(digits), DIGITS))
+        gid = _DRAWN.pop()
         if gid not in taken and gid.strip("0"):
             return gid
 

@@ -25,7 +25,11 @@ def protocol_for(protocols: Protocols, request: Request) -> Protocol | None:
 
 def is_served(protocols: Protocols, request: Request) -> bool:
     """Whether any can serve it: the last one takes most, so it is asked first."""
-    return bool(request.uris) and any(protocol.claims(request) for protocol in reversed(protocols))
+    if request.uris:
+        for protocol in reversed(protocols):
+            if protocol.claims(request):
+                return True
+    return False
 
 
 def made(

@@ -19,6 +19,8 @@ _FORM = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]/?#]+\]|[^/?#:\[\]]+)(?::([0-9]{1,9}))?(?=[/?#]|\Z)"
 )
 _MAGNET = "magnet:?"
+#: As its programs copy links; what it leads to, only who can serve it knows.
+_SPOTIFY = re.compile(r"spotify:[a-z]+:[A-Za-z0-9]+")
 #: What aria2 encodes when a URI is added: blanks, controls, quotation marks, angle brackets, all beyond ASCII.
 _FOREIGN = re.compile(r"[^!#-;=?-~]+")
 _LAST_PORT = 65535
@@ -30,18 +32,15 @@ def normalised(uri: str) -> str | None:
     Blanks around it, which come with pasted text, are dropped.
     """
     uri = _FOREIGN.sub(_encoded, uri.strip(" \t"))
-    if uri.startswith(_MAGNET):
-        return uri
     found = _FORM.match(uri)
-    if found is None or int(found[2] or 0) > _LAST_PORT:
-        return None
-    return uri
+    if found is None:
+        return uri if uri.startswith(_MAGNET) or _SPOTIFY.fullmatch(uri) else None
+    return uri if int(found[2] or 0) <= _LAST_PORT else None
 
 
 def usable(uris: Iterable[str]) -> tuple[str, ...]:
     """The usable ones, in order; one that is there twice stays so, for it is listed twice."""
-    kept = (normalised(uri) for uri in uris)
-    return tuple(uri for uri in kept if uri is not None)
+    return tuple([known for uri in uris if (known := normalised(uri)) is not None])
 
 
 def added(given: Iterable[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """Media pages, ours beside yt-dlp alone: 1080p video and audio apart from a server that limits each connection, and HLS
 and DASH in hundreds of fragments from one that takes its time for each.
 
-Both read the page with the tests' plug-in and have ffmpeg make one file; the streams of both files are compared.
+Both read the page with the tests' plug-in and have ffmpeg make one file; what both files show is compared.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.bench.machine import MIB
 from tests.bench.measure import emptied, environment, timed
 from tests.bench.scenarios import Course
 from tests.support.behaviour import Behaviour
-from tests.support.media import OPTIONS, PLUGINS, apart, digests, listed, page
+from tests.support.media import OPTIONS, PLUGINS, apart, decoded, listed, page
 from tests.support.origin import Origin
 
 #: Bytes that yt-dlp is made to wait for; a larger --size is for others.
@@ -122,7 +122,7 @@ def side_by_side(contender: Contender, course: Course, url: str, name: str) -> d
         (file,) = out.iterdir()
         figures[f"{name}{who}, s"], figures[f"{name}{who}, CPU s"] = run.wall, run.cpu
         figures[f"{name}MiB"] = file.stat().st_size / MIB
-        streams[who] = digests(str(file))
+        streams[who] = decoded(file)
     if len({tuple(one) for one in streams.values()}) != 1:
         raise RuntimeError(f"the streams differ: {streams}")
     return {**figures, f"{name}yt-dlp / slasshy-rpc": figures[f"{name}yt-dlp, s"] / figures[f"{name}slasshy-rpc, s"]}

@@ -193,7 +193,7 @@ def test_a_tail_that_fills_no_window_is_fetched_anew(origin: Origin, url: str, s
 
 
 def test_cookies_of_the_users_go_along(origin: Origin, state: str, tmp_path: Path) -> None:
-    url = origin.serve("/the-file.iso", length=LENGTH, behaviour=Behaviour(need_cookie="a=b;"))
+    url = origin.serve("/the-file.iso", length=LENGTH, behaviour=Behaviour(need_cookie="a=b"))
     jar, path = tmp_path / "jar", partial(origin, tmp_path / "f", 4 * MIB)
     jar.write_text("127.0.0.1\tFALSE\t/\tFALSE\t0\ta\tb\n")
     code, said = adopt(path, url, state, f"--load-cookies={jar}")

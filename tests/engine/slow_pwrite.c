@@ -7,16 +7,27 @@
 #include <time.h>
 #include <unistd.h>
 
-static ssize_t slow(const char *name, int fd, const void *data, size_t size, off_t offset) {
-    ssize_t (*real)(int, const void *, size_t, off_t);
+static void wait_for(int fd) {
     const char *device = getenv("SLOW_DEVICE"), *pause = getenv("SLOW_MILLISECONDS");
     struct stat status;
-    *(void **)&real = dlsym(RTLD_NEXT, name);
     if (device && pause && !fstat(fd, &status) && status.st_dev == strtoull(device, 0, 10)) {
         struct timespec wait = {atoi(pause) / 1000, atoi(pause) % 1000 * 1000000L};
         nanosleep(&wait, 0);
     }
+}
+
+static ssize_t slow(const char *name, int fd, const void *data, size_t size, off_t offset) {
+    ssize_t (*real)(int, const void *, size_t, off_t);
+    *(void **)&real = dlsym(RTLD_NEXT, name);
+    wait_for(fd);
     return real(fd, data, size, offset);
+}
+
+ssize_t write(int fd, const void *data, size_t size) {
+    ssize_t (*real)(int, const void *, size_t);
+    *(void **)&real = dlsym(RTLD_NEXT, "write");
+    wait_for(fd);
+    return real(fd, data, size);
 }
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) { return slow("pwrite", fd, data, size, offset); }

@@ -87,8 +87,25 @@ print("done")
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memfd, /proc and preloading are Linux's")
-def test_a_slow_device_gets_a_thread_of_its_own(tmp_path: Path) -> None:
+SLOW_FILES = """
+import os, select, sys, time
+from slasshy_rpc._engine import Engine
+
+folder, count = sys.argv[2], 16
+os.putenv("SLOW_DEVICE", str(os.stat(folder).st_dev))
+os.putenv("SLOW_MILLISECONDS", "1000")
+engine = Engine()
+for at in range(count):
+    engine.put(os.fsencode(f"{folder}/{at}"), os.fsencode(f"{folder}/{at}.aria2"), b"x" * 100)
+while len(os.listdir(folder)) < count:
+    assert not engine.drain(), "one waited for another"
+    time.sleep(0.002)
+print(all(one.done for one in engine.close()))
+"""
+
+
+def slowly(script: str, tmp_path: Path, *arguments: str) -> str:
+    """What ``script`` says, which tells by its environment whose writes are slow."""
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
     compiler = next(name for name in (os.environ.get("CC", ""), compiler, "cc", "gcc") if name and shutil.which(name))
     library = tmp_path / "slow_pwrite.so"
@@ -97,10 +114,23 @@ def test_a_slow_device_gets_a_thread_of_its_own(tmp_path: Path) -> None:
     )
     preloaded = " ".join(filter(None, (os.environ.get("LD_PRELOAD"), str(library))))
     done = subprocess.run(
-        [sys.executable, "-c", SLOW, str(ROOT), str(tmp_path / "slow")],
+        [sys.executable, "-c", script, str(ROOT), *arguments],
         capture_output=True,
         text=True,
         timeout=60,
         env={**os.environ, "LD_PRELOAD": preloaded},
     )
-    assert done.stdout == "done\n", done.stderr
+    assert not done.returncode, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memfd, /proc and preloading are Linux's")
+def test_a_slow_device_gets_a_thread_of_its_own(tmp_path: Path) -> None:
+    assert slowly(SLOW, tmp_path, str(tmp_path / "slow")) == "done\n"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="preloading is Linux's")
+def test_small_files_do_not_wait_for_those_of_a_slow_device(tmp_path: Path) -> None:
+    folder = tmp_path / "slow"
+    folder.mkdir()
+    assert slowly(SLOW_FILES, tmp_path, str(folder)) == "True\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import select
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -131,3 +132,23 @@ def test_a_body_is_kept_as_long_as_it_is_used(engine: Engine, tmp_path: Path) ->
     assert one.done
     body.clear()
     assert sys.getrefcount(body) == before
+
+
+def test_a_forked_child_lets_go_of_an_engine_whose_threads_wait(tmp_path: Path) -> None:
+    script = """
+import os, select, signal, sys
+from slasshy_rpc._engine import Engine
+engine = Engine()
+for at in range(20):  # until its thread has been seen to wait for more
+    engine.put(os.fsencode(f"{sys.argv[1]}/{at}"), b"/record", b"x")
+    select.select([engine.wakeup_fd], [], [], 10)
+    engine.drain()
+child = os.fork()
+if child == 0:
+    signal.alarm(10)
+    del engine
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.stderr) == ("7\n", "")

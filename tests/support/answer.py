@@ -97,9 +97,8 @@ def _status(seen: Seen, resource: Resource, behaviour: Behaviour) -> Answer:
         if seen.header("authorization") != f"Basic {wanted}":
             fields.append(("WWW-Authenticate", 'Basic realm="origin"'))
             return _page(401, fields, b"who are you?\n")
-    if behaviour.need_cookie and behaviour.need_cookie not in (seen.header("cookie") or "").replace("; ", ";").split(
-        ";"
-    ):
+    cookies = [one.strip() for one in (seen.header("cookie") or "").split(";")]
+    if behaviour.need_cookie and behaviour.need_cookie not in cookies:
         return _page(403, fields, b"where is the cookie?\n")
     if behaviour.redirect:
         fields.append(("Location", behaviour.redirect))

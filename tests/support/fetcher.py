@@ -83,6 +83,12 @@ class Fetcher:
             return Fetched(job, error)
         return Fetched(job, None)
 
+    async def small(self, uri: str, most: int, **options: str) -> bytes:
+        """A small body, in memory; it has a second to come."""
+        given = {name.replace("_", "-"): value for name, value in {"timeout": "5", **options}.items()}
+        request = Request((), defaults(compat=False).derive(given, Layer.OWN))
+        return await self._web.small(request, uri, most, 1.0)
+
     async def close(self) -> None:
         """End the engine."""
         await self._web.close()

@@ -196,8 +196,8 @@ def run(*arguments: str, prefix: Sequence[str] = (), environment: Mapping[str, s
 
 
 #: Ports that one process of a test run gives; each of those that run beside it has others.
-_PORTS = 3_000
-_FIRST = 20_000 + _PORTS * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4)
+_PORTS = 12_000 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_FIRST = 20_000 + _PORTS * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _numbers = itertools.count(random.randrange(_PORTS))
 
 

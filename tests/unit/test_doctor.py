@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import importlib.metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +32,22 @@ def test_all_is_well() -> None:
 )
 def test_what_is_missing(known: dict[str, Any], row: int, says: str) -> None:
     assert says in media(known, TODAY)[row][1]
+
+
+def test_without_mutagen_there_are_no_tags(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    async def nothing(given: object) -> dict[str, Any]:
+        return {"text": "x"}
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr("slasshy_rpc.doctor._versions", nothing)
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    assert doctor([]) == 0
+    assert "mutagen:      missing. Files get no tags: " in capsys.readouterr().out
 
 
 def test_it_takes_no_arguments() -> None:

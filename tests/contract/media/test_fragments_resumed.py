@@ -122,7 +122,7 @@ def test_stopped_while_ffmpeg_works(
     idle.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 20\n")
     idle.chmod(0o755)
     site = put(origin, files)
-    merging = f"{folder}/.*.merge"
+    merging = f"{folder}/.*.unready"
     with Server(*options, environment={"PATH": f"{idle.parent}:{os.environ['PATH']}"}) as server:
         gid = server.add(page(origin, "one", listed(f"{site}ts.m3u8")))
         status = server.until(gid, lambda _: bool(glob.glob(merging)))

@@ -237,10 +237,11 @@ def test_the_doctor(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stderr) == (0, "")
     rows = dict(line.split(":", 1) for line in done.stdout.splitlines())
-    assert set(rows) == {"slasshy-rpc", "TLS", "yt-dlp", "JavaScript", "ffmpeg"}
+    assert set(rows) == {"slasshy-rpc", "TLS", "yt-dlp", "JavaScript", "ffmpeg", "mutagen"}
     assert "days old" in rows["yt-dlp"]
     assert "none" in rows["JavaScript"]
     assert rows["ffmpeg"].strip().startswith("missing")
+    assert rows["mutagen"].strip()[0].isdigit()
     folder = tmp_path / "slasshy-rpc"
     folder.mkdir()
     for name, says in (("ff", "ffmpeg version 9.9 Copyright"), ("node", "v99.0.0")):

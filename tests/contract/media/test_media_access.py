@@ -9,6 +9,7 @@ import psutil  # type: ignore[import-untyped]  # it has no types of its own
 import pytest
 
 from tests.support.behaviour import Behaviour
+from tests.support.certs import Certificates
 from tests.support.media import page, whole
 from tests.support.origin import Origin
 from tests.support.process import Server, run
@@ -96,10 +97,13 @@ def test_the_proxy_and_the_limit_are_also_for_media(server: Server, origin: Orig
         assert {asked.target.rpartition("/")[2] for asked in proxy.asked} == {"one", "v.mp4"}
 
 
-def test_certificates_are_checked_unless_the_user_wants_otherwise(options: list[str], secure_origin: Origin) -> None:
+def test_certificates_are_checked_unless_the_user_wants_otherwise(
+    options: list[str], secure_origin: Origin, certificates: Certificates
+) -> None:
     url = page(secure_origin, "one", whole(secure_origin.serve("/v.mp4", length=5)))
     code, said = run(*options, url)
     assert code == 1, said
     assert "certificate" in said.lower()
-    code, said = run(*options, "--check-certificate=false", url)
-    assert code == 0, said
+    for more in ("--check-certificate=false", f"--ca-certificate={certificates.authority}"):
+        code, said = run(*options, more, url)
+        assert code == 0, said

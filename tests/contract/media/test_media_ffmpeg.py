@@ -62,7 +62,7 @@ def test_while_it_is_merged_it_is_active_and_a_pause_ends_ffmpeg(
         server.call("aria2.pause", gid)
         server.until(gid, lambda status: status["status"] == "paused")
         assert [one for one in psutil.Process(server.pid).children() if "my ffmpeg" in " ".join(one.cmdline())] == []
-        assert not [name for name in os.listdir(folder) if name.endswith(".merge")]
+        assert not [name for name in os.listdir(folder) if name.endswith(".unready")]
         (tmp_path / "go").touch()
         server.call("aria2.unpause", gid)
         server.completed(gid)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from slasshy_rpc.media.merge import command
+from slasshy_rpc.media.ffmpeg import command
+from slasshy_rpc.media.recipe import Recipe
 from tests.support.behaviour import Behaviour
 from tests.support.daemon import Ear
 from tests.support.media import apart, clip, digests, page, whole
@@ -192,10 +193,12 @@ def test_without_ffmpeg_one_file_is_chosen(options: list[str], origin: Origin, f
 
 
 def test_ffmpeg_is_told_what_each_file_is() -> None:
-    words = command("ffmpeg", [("/d/-v", "webm"), ("/d/a:b", "opus")], "/d/x.merge", "mkv")
+    words = command(
+        "ffmpeg", [("/d/-v", "webm"), ("/d/a:b", "opus")], Recipe("mkv", ("-c", "copy"), "merge"), "/d/x.unready"
+    )
     inputs = [words[at - 4 : at + 2] for at, word in enumerate(words) if word == "-i"]
     assert inputs == [
         ["-protocol_whitelist", "file", "-f", "matroska", "-i", "file:/d/-v"],
         ["-protocol_whitelist", "file", "-f", "ogg", "-i", "file:/d/a:b"],
     ]
-    assert words[-3:] == ["-f", "matroska", "file:/d/x.merge"]
+    assert words[-3:] == ["-f", "matroska", "file:/d/x.unready"]

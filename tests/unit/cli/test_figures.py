@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from slasshy_rpc.api.rows import Row
 from slasshy_rpc.cli.figures import amount, cropped, ending, figures, fitting, headline, plain, total
-from slasshy_rpc.values import FileView, Snapshot, Status
+from slasshy_rpc.values import FileView, MediaView, Snapshot, Status
 
 MIB = 1 << 20
 
@@ -51,6 +51,22 @@ def test_figures_the_most_important_first() -> None:
     assert figures(row(length=0, path="")) == ["10.0 MiB/s", "40.0 MiB", "3 connections"]
     assert figures(row(verified=50 * MIB)) == ["checking 50%"]
     assert plain(row()).startswith("name.iso  40%  10.0 MiB/s")
+
+
+@pytest.mark.parametrize(
+    ("stage", "shown"),
+    [
+        ("extracting", ["reading the page"]),
+        ("searching", ["looking for the song"]),
+        ("merging", ["merging", "40.0 MiB"]),
+        ("downloading", figures(row())),
+        ("done", figures(row())),
+    ],
+)
+def test_what_a_media_page_is_doing(stage: str, shown: list[str]) -> None:
+    done = 40 * MIB if stage in ("merging", "downloading", "done") else 0
+    one = row(done)
+    assert figures(replace(one, snapshot=replace(one.snapshot, media=MediaView("http://h/p", stage)))) == shown
 
 
 @pytest.mark.parametrize(

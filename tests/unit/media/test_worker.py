@@ -13,7 +13,7 @@ import pytest
 from slasshy_rpc.errors import DownloadError
 from slasshy_rpc.media import pool
 from slasshy_rpc.media.pool import Workers
-from slasshy_rpc.media.worker import settings
+from slasshy_rpc.media.worker import covers, settings, tags
 from tests.support.media import PLUGINS, page, whole
 from tests.support.origin import Origin
 
@@ -31,7 +31,8 @@ def question(url: str) -> dict[str, object]:
     return {"ask": "extract", "url": url, "options": {}}
 
 
-def test_only_the_worker_imports_yt_dlp() -> None:
+@pytest.mark.parametrize(("module", "only"), [("yt_dlp", "worker"), ("mutagen", "scribe")])
+def test_only_a_process_of_its_own_imports_it(module: str, only: str) -> None:
     importing = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -39,9 +40,38 @@ def test_only_the_worker_imports_yt_dlp() -> None:
                 names = [alias.name for alias in node.names]
             else:
                 names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            if any(name.split(".")[0] == "yt_dlp" for name in names):
+            if any(name.split(".")[0] == module for name in names):
                 importing.add(path.relative_to(PACKAGE).as_posix())
-    assert importing == {"media/worker.py"}
+    assert importing == {f"media/{only}.py"}
+
+
+def test_what_is_told_for_tags() -> None:
+    info = {
+        "title": "T",
+        "channel": "The Lamps - Topic",
+        "upload_date": "20240501",
+        "webpage_url": "http://x.test/w?v=1",
+        "extractor_key": "Generic",
+    }
+    found = tags(info)
+    assert (found["title"], found["artist"], found["date"]) == ("T", "The Lamps", "2024-05-01")
+    assert found["comment"] == "http://x.test/w"  # in the query of any page there may be a secret
+    more = {"track": "Song", "artist": "A", "release_date": "19990102", "extractor_key": "Youtube"}
+    found = tags({**info, **more})
+    assert (found["title"], found["artist"], found["date"]) == ("Song", "A", "1999-01-02")
+    assert found["comment"] == "http://x.test/w?v=1"
+    assert not any(tags({}).values())
+
+
+def test_pictures_that_are_told() -> None:
+    urls = [f"http://x.test/{n}" for n in ("small.jpg", "a.webp", "b", "c.svg?x=.jpg", "best.png?s=1")]
+    found = covers({"thumbnails": [*({"url": url} for url in urls), {"id": "none"}]})
+    assert found == ["http://x.test/best.png?s=1", "http://x.test/b", "http://x.test/small.jpg"]
+
+
+async def test_a_search_that_is_none_is_an_answer(workers: Workers) -> None:
+    asked = {"ask": "search", "key": "nosuchsearch", "query": "x", "count": 3, "options": {}}
+    assert (await workers.ask(asked, 30))["kind"] == "unsupported"
 
 
 def test_a_question_sets_nothing_else() -> None:

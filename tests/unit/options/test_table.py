@@ -15,6 +15,7 @@ OWN = {
 #: Those about media that no caller over RPC may set: they lead to files and programs, or are about the whole server.
 CLOSED = {
     "media-cookies", "media-extractor-args", "media-ffmpeg", "media-hosts", "media-js-runtime", "media-plugin-dir",
+    "media-spotify-base",
 }  # fmt: skip
 
 

@@ -19,9 +19,14 @@ def test_fresh_ones_are_16_hex_digits_and_free() -> None:
 
 
 def test_fresh_passes_over_zero_and_taken_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    numbers = iter([0, 0xA1, 7])
-    monkeypatch.setattr("os.urandom", lambda size: next(numbers).to_bytes(size, "big"))
+    monkeypatch.setattr(gid, "_DRAWN", ["0000000000000007", f"{0xA1:016x}", "0" * 16])
     assert gid.fresh(TABLE) == "0000000000000007"
+
+
+def test_no_number_is_given_twice() -> None:
+    found = [gid.fresh(TABLE) for _ in range(1000)]
+    assert len(set(found)) == 1000
+    assert all(gid.normalised(one) == one for one in found)
 
 
 @pytest.mark.parametrize(

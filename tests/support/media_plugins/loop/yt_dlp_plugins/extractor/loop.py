@@ -10,9 +10,10 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
-from yt_dlp.extractor.common import InfoExtractor
+from yt_dlp.extractor.common import InfoExtractor, SearchInfoExtractor
 from yt_dlp.utils import ExtractorError, parse_qs, urljoin
 
 
@@ -51,3 +52,15 @@ class LoopIE(InfoExtractor):  # type: ignore[misc]
         for mpd in page.pop("mpds", ()):
             page["formats"] += self._extract_mpd_formats(mpd, what)
         return {"id": what, **page}
+
+
+class LoopSearchIE(SearchInfoExtractor):  # type: ignore[misc]
+    """loopsearchN:WORDS finds what ORIGIN/found says, a list of entries; with the words in the query. The origin is in
+    the environment."""
+
+    _SEARCH_KEY = "loopsearch"
+
+    def _search_results(self, query: str) -> Iterator[dict[str, Any]]:
+        found = self._download_webpage(f"{os.environ['LOOP_ORIGIN']}/found", query, query={"q": query})
+        for entry in json.loads(found):
+            yield {"_type": "url", "ie_key": "Loop", **entry}

@@ -1,0 +1,67 @@
+"""What is written into which type of file, and what becomes of files that are none."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from slasshy_rpc.media import scribe
+from tests.support.sound import probed, songs
+
+TAGS = {"title": "Ü", "artist": "A", "album": "B", "track": "3", "date": "2024-05-01", "comment": "http://x.test/"}
+
+needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+
+
+def scribble(path: Path, ext: str, cover: bytes = b"") -> tuple[int, str]:
+    """Its exit code, and what it said."""
+    told = {"path": str(path), "ext": ext, "tags": TAGS, "cover": base64.b64encode(cover).decode()}
+    done = subprocess.run(
+        [sys.executable, "-P", scribe.__file__], input=json.dumps(told).encode(), capture_output=True, timeout=30
+    )
+    return done.returncode, done.stderr.decode()
+
+
+@needs_ffmpeg
+def test_every_type_of_file(tmp_path: Path) -> None:
+    """Read back by ffmpeg, which is another program than the one that wrote it."""
+    cover = songs(tmp_path)["cover.jpg"]
+    encoders = {"m4a": "aac", "mp4": "aac", "mp3": "libmp3lame", "opus": "libopus", "ogg": "libvorbis", "flac": "flac"}
+    outputs = []
+    for ext, codec in encoders.items():
+        outputs += ["-map", "0:a", "-map_metadata", "-1", "-c:a", codec, str(tmp_path / f"x.{ext}")]
+    subprocess.run(["ffmpeg", "-loglevel", "error", "-i", str(tmp_path / "a.m4a"), *outputs], check=True, timeout=30)
+    for ext in encoders:
+        assert scribble(tmp_path / f"x.{ext}", ext, cover) == (0, "")
+        found = probed(tmp_path / f"x.{ext}")
+        assert [stream["codec_name"] for stream in found["streams"]][1:] == ["mjpeg"]
+        told = {**found["streams"][0].get("tags", {}), **found["format"].get("tags", {})}
+        assert {name: told.get(name) for name in TAGS} == TAGS, ext
+
+
+@pytest.mark.parametrize("ext", sorted(scribe.KINDS))
+def test_what_is_no_such_file_stays_as_it_is(tmp_path: Path, ext: str) -> None:
+    path = tmp_path / "x"
+    for data in (b"", b"#EXTM3U\nfile:///etc/passwd\n", b"\xff" * 4096):
+        path.write_bytes(data)
+        code, said = scribble(path, ext)
+        assert code == 1
+        assert said
+        assert path.read_bytes() == data
+
+
+@needs_ffmpeg
+def test_a_file_that_asks_for_much_memory_gets_none(tmp_path: Path) -> None:
+    """A picture of two gigabytes, as its header says."""
+    path = tmp_path / "x.flac"
+    picture = b"\x06\xff\xff\xff" + b"\0" * 12 + b"\x7f\xff\xff\xff"
+    path.write_bytes(b"fLaC\x00\x00\x00\x22" + bytes(34) + picture + bytes(1 << 20))
+    code, said = scribble(path, "flac")
+    assert code == 1
+    assert said
