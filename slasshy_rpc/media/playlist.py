@@ -14,7 +14,7 @@ from typing import Any
 from slasshy_rpc.errors import DownloadError, ErrorCode, SourceError
 from slasshy_rpc.media.detect import is_file, is_page
 from slasshy_rpc.net.address import parse, redact
-from slasshy_rpc.options.values import Layer, Normal
+from slasshy_rpc.options.values import Layer, Normal, OptionSet
 from slasshy_rpc.protocols.base import Outcome, Request
 from slasshy_rpc.protocols.http import public
 from slasshy_rpc.values import NOTICE
@@ -53,7 +53,8 @@ def begotten(request: Request, answer: Mapping[str, Any], hosts: frozenset[str])
         elif _is_link(uri):
             # What the list calls a page is one, even where the letters of its URL do not say so.
             sure = is_page(uri, "auto", hosts) or is_file(uri)
-            asked = below if _of_one_origin(uri, request.uris[0]) else _abroad(below)
+            home = _of_one_origin(uri, request.uris[0])
+            asked = below if home else replace(below, options=abroad(below.options))
             found.append(replace(asked if sure else _with(asked, {"media": "only"}), uris=(uri,)))
         else:
             lost += 1
@@ -80,13 +81,13 @@ def _of_one_origin(uri: str, page: str) -> bool:
         return False
 
 
-def _abroad(request: Request) -> Request:
-    """The request without what the user gave for the list's own server: as with a redirect that leads away."""
-    own: dict[str, Normal] = {name: "" for name in _CREDENTIALS if request.options.text(name)}
-    lines = request.options.lines("header")
+def abroad(options: OptionSet) -> OptionSet:
+    """Them without what the user gave for one server, for what lies on another: as with a redirect that leads there."""
+    own: dict[str, Normal] = {name: "" for name in _CREDENTIALS if options.text(name)}
+    lines = options.lines("header")
     if lines != (kept := tuple(line for line in lines if public(line))):
         own["header"] = kept
-    return _with(request, own)
+    return options.derive(own, Layer.OWN)
 
 
 def _with(request: Request, own: Mapping[str, Normal]) -> Request:

@@ -17,6 +17,7 @@ from slasshy_rpc.media.detect import spotify as link
 from slasshy_rpc.media.labels import Labels, labels
 from slasshy_rpc.media.match import Candidate
 from slasshy_rpc.media.plan import Sought, reason
+from slasshy_rpc.media.playlist import abroad
 from slasshy_rpc.media.question import proxy_for
 from slasshy_rpc.net.address import redact
 from slasshy_rpc.options.values import Layer, OptionSet
@@ -228,8 +229,9 @@ def _unmatched(name: str, nearest: tuple[Candidate, float] | None) -> DownloadEr
 
 
 def _for_sound(options: OptionSet) -> OptionSet:
-    """What a song is brought with: the sound alone, and tags unless the user wants none."""
+    """What a song is brought with: the sound alone, and tags unless the user wants none; but nothing that was for the
+    link's own server."""
     own = {"media-audio-only": "true"}
     if options.given("media-metadata") is Layer.DEFAULT:
         own["media-metadata"] = "true"
-    return options.derive(own, Layer.OWN)
+    return abroad(options).derive(own, Layer.OWN)

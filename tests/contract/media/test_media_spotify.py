@@ -53,7 +53,7 @@ def test_a_song(fan: Server, origin: Origin, sound: dict[str, bytes], folder: Pa
     link = serve(origin, song(1, "Night", "The Lamps", "A/B, C", visualIdentity=image))
     found(origin, *decoys(origin)[:2], right, *decoys(origin)[2:])
     with Ear(fan.port) as ear:
-        gid = fan.add(link)
+        gid = fan.call("aria2.addUri", [link], {"header": ["Cookie: of=spotify", "Authorization: Bearer x"]})
         done = fan.completed(gid)
         ear.wait(lambda heard: any("onDownloadComplete" in text for text in heard))
         assert sum("onDownloadComplete" in text for text in ear.heard) == 1
@@ -68,6 +68,7 @@ def test_a_song(fan: Server, origin: Origin, sound: dict[str, bytes], folder: Pa
     (asked,) = origin.requests("/found")
     assert "q=The+Lamps%2C+A%2FB%2C+C+-+Night" in asked.target
     assert not [seen for seen in origin.requests() if "wrong" in seen.target]
+    assert not [seen for seen in origin.requests() if seen.header("cookie") or seen.header("authorization")]
 
 
 def test_off_is_off(options: list[str], origin: Origin, folder: Path) -> None:
