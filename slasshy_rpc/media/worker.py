@@ -6,6 +6,7 @@ may touch, and what of its result is told. Never: downloads media, imports the s
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import json
@@ -257,13 +258,17 @@ def extras(info: Info, part: Info, ydl: typing.Any, *, picture: bool) -> list[In
     plain = {name: headers[name] for name in ("User-Agent", "Referer") if name in headers}
     for language, one in (info.get("requested_subtitles") or {}).items():
         if one.get("url") and one.get("protocol") in (None, "http", "https"):
-            one.setdefault("http_headers", headers if origin(one["url"]) == origin(part["url"]) else plain)
-            found.append({**link(one, ydl), "language": language, "ext": one.get("ext") or determine_ext(one["url"])})
+            with contextlib.suppress(ValueError):  # a URL that is none
+                one.setdefault("http_headers", headers if origin(one["url"]) == origin(part["url"]) else plain)
+                ext = one.get("ext") or determine_ext(one["url"])
+                found.append({**link(one, ydl), "language": language, "ext": ext})
     pictures = [one for one in info.get("thumbnails") or () if one.get("url")]
     if picture and pictures:
         (best,) = pictures[-1:]
         best.setdefault("http_headers", plain)
-        found.append({**link(best, ydl), "language": "", "ext": best.get("ext") or determine_ext(best["url"], "jpg")})
+        with contextlib.suppress(ValueError):
+            ext = best.get("ext") or determine_ext(best["url"], "jpg")
+            found.append({**link(best, ydl), "language": "", "ext": ext})
     return found
 
 

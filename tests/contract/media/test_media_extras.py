@@ -50,6 +50,14 @@ def test_they_lie_beside_one_file(server: Server, origin: Origin, folder: Path) 
     assert origin.requests("/de.vtt") == []
 
 
+def test_a_url_that_is_none_keeps_nobody_from_the_media(server: Server, origin: Origin) -> None:
+    video = whole(origin.serve("/v.mp4", length=5))
+    for url in ("http://[", "http://\u2100/x"):
+        subtitles = {"en": [{"url": url, "ext": "vtt"}]}
+        odd = page(origin, "one", video, subtitles=subtitles, thumbnails=[{"url": url}])
+        server.completed(server.add(odd, **WANTED))
+
+
 def test_subtitles_elsewhere_do_not_get_what_is_for_the_media_server(server: Server, origin: Origin) -> None:
     headers = {"Authorization": "Bearer x", "X-Tok": "t", "Referer": "http://page.test/"}
     with Origin(host="127.0.0.2") as other:
