@@ -56,11 +56,11 @@ def test_one_gid_one_event_one_file(
 def test_the_same_page_twice_at_once_is_two_files(
     server: Server, origin: Origin, media: tuple[bytes, bytes], folder: Path
 ) -> None:
-    """Whose parts are not each other's either."""
+    """Whose parts are not each other's either, however much alike their GIDs are."""
     held = Behaviour(hold_at=0)
     urls = [origin.serve(path, data=data, behaviour=held) for path, data in zip(PARTS, media, strict=True)]
     url = page(origin, "one", *apart(*urls))
-    gids = [server.add(url), server.add(url)]
+    gids = [server.add(url, gid=f"{last:016x}") for last in (1, 2)]
     origin.wait(lambda o: len({seen.connection for seen in o.requests(PARTS[0])}) == 2)
     for path in PARTS:
         origin.release(path)
