@@ -54,22 +54,22 @@ class Place:
 class Songs:
     """What is known of songs while the process lives, at most ``most`` of each kind.
 
-    Found pages by GID, so that a Download that was paused goes on with the same; places in albums by identifier, for
-    only the album's page tells.
+    Found pages by GID and identifier, so that a Download that was paused goes on with the same, but none that has its
+    GID from another; places in albums by identifier, for only the album's page tells.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._found: dict[str, Sought] = {}
+        self._found: dict[tuple[str, str], Sought] = {}
         self._places: dict[str, Place] = {}
 
-    def found(self, gid: str) -> Sought | None:
-        """What an earlier Job of this Download has found."""
-        return self._found.get(gid)
+    def found(self, gid: str, identifier: str) -> Sought | None:
+        """What an earlier Job of this Download has found for the song."""
+        return self._found.get((gid, identifier))
 
-    def keep(self, gid: str, sought: Sought) -> None:
+    def keep(self, gid: str, identifier: str, sought: Sought) -> None:
         """Remember it."""
-        self._found[gid] = sought
+        self._found[gid, identifier] = sought
         if len(self._found) > self._most:
             del self._found[next(iter(self._found))]
 
@@ -116,10 +116,10 @@ class SongJob:
         try:
             if kind != "track":
                 return self._begotten(await self._list(kind, identifier), kind)
-            sought = self._songs.found(self._place.gid) or await self._look_for(identifier)
+            sought = self._songs.found(self._place.gid, identifier) or await self._look_for(identifier)
         finally:
             self._place.lines.leave(self._uri)
-        self._songs.keep(self._place.gid, sought)
+        self._songs.keep(self._place.gid, identifier, sought)
         self._job = self._bring(replace(self._request, options=_for_sound(self._request.options)), sought)
         return await self._job.run()
 

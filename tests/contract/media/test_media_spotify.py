@@ -162,6 +162,17 @@ def test_paused_and_gone_on_with(
     assert "artist" not in probed(folder / "x.mp3")["format"]["tags"]
 
 
+def test_a_gid_that_is_used_again(fan: Server, origin: Origin, folder: Path, right: dict[str, Any]) -> None:
+    """What was found for another song of that name is not this one."""
+    links = [serve(origin, song(n, title, "The Lamps")) for n, title in enumerate(("Night", "Day"), 1)]
+    found(origin, right, {**right, "title": "The Lamps - Day"})
+    for link in links:
+        gid = fan.add(link, gid="00000000000000aa")
+        fan.completed(gid)
+        fan.call("aria2.removeDownloadResult", gid)
+    assert sorted(os.listdir(folder)) == ["The Lamps - Day.m4a", "The Lamps - Night.m4a"]
+
+
 def test_callers_choose_no_place_and_no_command(fan: Server, origin: Origin) -> None:
     link = serve(origin, song(1, "Night", "The Lamps"))
     found(origin)
