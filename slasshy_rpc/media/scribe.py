@@ -93,10 +93,23 @@ def write(path: str, ext: str, tags: Tags, cover: bytes) -> None:
     file = opened(path, names)
     if file.tags is None:
         file.add_tags()
+    if tag is mp4 and anchored(path):
+        raise ValueError("its fragments say where in the file they are, and they would be moved")
     before = file.info.length
     tag(file, tags, cover)
     if abs(opened(path, names).info.length - before) > _TREMBLE:
         raise ValueError("with tags it would not be what it was")
+
+
+def anchored(path: str) -> bool:
+    """Whether an MP4 has fragments, beside the first, with a base-data-offset (ISO/IEC 14496-12, 8.8.7): mutagen corrects
+    that of the first one only."""
+    from mutagen.mp4 import Atoms
+
+    with open(path, "rb") as file:
+        later = [atom for atom in Atoms(file).atoms if atom.name == b"moof"][1:]
+        bodies = [head.read(file)[1] for atom in later for head in atom.findall(b"tfhd", True)]
+    return any(body[3] & 1 for body in bodies if len(body) > 3)
 
 
 def opened(path: str, names: typing.Sequence[str]) -> typing.Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from slasshy_rpc.media import scribe
+from tests.support.media import digests
 from tests.support.sound import probed, songs
 
 TAGS = {"title": "Ü", "artist": "A", "album": "B", "track": "3", "date": "2024-05-01", "comment": "http://x.test/"}
@@ -43,6 +44,20 @@ def test_every_type_of_file(tmp_path: Path) -> None:
         assert [stream["codec_name"] for stream in found["streams"]][1:] == ["mjpeg"]
         told = {**found["streams"][0].get("tags", {}), **found["format"].get("tags", {})}
         assert {name: told.get(name) for name in TAGS} == TAGS, ext
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(("flags", "tagged"), [("empty_moov", False), ("empty_moov+default_base_moof", True)])
+def test_fragments_that_would_be_lost_are_let_be(tmp_path: Path, flags: str, tagged: bool) -> None:
+    """They say where in the file they are; others where they are from the one that has them."""
+    path = tmp_path / "x.m4a"
+    into = ("-c", "copy", "-movflags", flags, "-frag_duration", "200000", "-f", "mp4", str(path))
+    songs(tmp_path)
+    subprocess.run(["ffmpeg", "-loglevel", "error", "-i", str(tmp_path / "a.m4a"), *into], check=True, timeout=30)
+    before, sound = path.read_bytes(), digests(str(path))
+    code, said = scribble(path, "m4a")
+    assert (code, said) == (0, "") if tagged else (code, path.read_bytes()) == (1, before), said
+    assert digests(str(path)) == sound
 
 
 @pytest.mark.parametrize("ext", sorted(scribe.KINDS))
