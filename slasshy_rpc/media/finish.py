@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-
-import orjson
 
 from slasshy_rpc.disk.faults import printable
 from slasshy_rpc.errors import DownloadError
@@ -99,7 +98,8 @@ async def _label(unready: str, path: str, ext: str, labels: Labels, cover: bytes
     seconds = child.patience(os.path.getsize(unready))  # noqa: ASYNC240  # it was written a moment ago
     try:
         arguments = [sys.executable, "-P", SCRIBE]
-        await child.run(arguments, seconds, "mutagen", "write the tags", orjson.dumps(told))
+        # json, for a path may be no UTF-8.
+        await child.run(arguments, seconds, "mutagen", "write the tags", json.dumps(told).encode())
     except DownloadError as error:
         log.warning("%s stays without tags: %s", printable(path), error)
         return False

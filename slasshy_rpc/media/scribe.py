@@ -102,8 +102,8 @@ def write(path: str, ext: str, tags: Tags, cover: bytes) -> None:
 
 
 def anchored(path: str) -> bool:
-    """Whether an MP4 has fragments, beside the first, with a base-data-offset (ISO/IEC 14496-12, 8.8.7): mutagen corrects
-    that of the first one only."""
+    """Whether an MP4 has fragments, beside the first, with a base-data-offset (ISO/IEC 14496-12, 8.8.7): mutagen
+    corrects that of the first one only."""
     from mutagen.mp4 import Atoms
 
     with open(path, "rb") as file:

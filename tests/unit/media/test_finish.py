@@ -35,7 +35,7 @@ async def done(tmp_path: Path, asked: list[str], scribe: str, labels: Labels | N
         return PICTURE if url.endswith("3") else b"<html>"
 
     folder = tmp_path / "x.mp3.part"
-    folder.mkdir()
+    os.mkdir(folder)
     for name in ("00000", "00001"):
         (folder / name).write_bytes(name.encode())
     track = Track([[str(folder / "00000"), str(folder / "00001")]], "mp3", str(folder))
@@ -62,6 +62,12 @@ async def test_what_it_spoils_is_made_again(
 ) -> None:
     assert await done(tmp_path, asked, f"open(told['path'], 'w').write('spoilt' * 99)\n{end}\n") == b"0000000001"
     assert "x.mp3 stays without tags: mutagen could not write the tags" in caplog.text
+
+
+async def test_a_folder_whose_name_is_no_utf_8(tmp_path: Path, asked: list[str]) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    os.mkdir(folder)
+    assert await done(folder, asked, "open(told['path'], 'a').write('!')\n") == b"0000000001!"
 
 
 async def test_nothing_to_write(tmp_path: Path, asked: list[str]) -> None:
