@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -112,7 +113,7 @@ async def _asked(worker: asyncio.subprocess.Process, question: Mapping[str, obje
     assert worker.stdout is not None
     line = b""
     with contextlib.suppress(ConnectionError):
-        worker.stdin.write(orjson.dumps(question) + b"\n")
+        worker.stdin.write(json.dumps(question).encode() + b"\n")  # what was typed may be no UTF-8
         await worker.stdin.drain()
     try:
         line = await worker.stdout.readline()

@@ -88,6 +88,10 @@ async def test_prints_do_not_break_the_pipe(workers: Workers, origin: Origin) ->
         assert (found["kind"], found["name"]) == ("video", "One [one].mp4")
 
 
+async def test_what_was_typed_may_be_no_utf_8(workers: Workers) -> None:
+    assert (await workers.ask({"ask": "versions", "typed": "\udcff"}, 30))["yt_dlp"]
+
+
 async def test_half_a_character_in_a_title_keeps_nobody_from_the_media(workers: Workers, origin: Origin) -> None:
     """Sites cut titles at a number of UTF-16 units."""
     answer = await workers.ask(question(page(origin, "one", whole(origin.url("/v.mp4")), title="cut \ud83d")), 30)
