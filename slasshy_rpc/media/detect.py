@@ -30,8 +30,8 @@ HOSTS = frozenset(_HOSTS.split())
 
 #: Links to Spotify, as browsers and its programs have them: what they lead to, and its identifier.
 _SPOTIFY = re.compile(
-    r"(?:https?://open\.spotify\.com/(?:intl-[a-z-]{2,8}/)?(?:embed/)?|spotify:)"
-    r"(album|artist|episode|playlist|show|track)[/:]([0-9A-Za-z]{22})(?:[?#].*)?"
+    r"(?:(?i:https?://open\.spotify\.com(?::\d{1,5})?/(?:intl-[a-z-]{2,8}/)?)(?:embed/)?|spotify:)"
+    r"(album|artist|episode|playlist|show|track)[/:]([0-9A-Za-z]{22})/?(?:[?#].*)?"
 )
 
 #: What a path ends in that is a file and no page, on any host.

@@ -21,7 +21,8 @@ from slasshy_rpc.media.match import Song
 LARGEST_PAGE = 4 << 20
 MOST_SONGS = 100
 
-_DATA = re.compile(rb"<script[^>]{0,200}\bid=\"__NEXT_DATA__\"[^>]{0,200}>([^<]*)</script>")
+# No "<" before the text: else it would be read again for every tag before it.
+_DATA = re.compile(rb"<script[^<>]{0,200}\bid=\"__NEXT_DATA__\"[^<>]{0,200}>([^<]*+)</script>")
 _URI = re.compile(r"spotify:(track|episode):([0-9A-Za-z]{22})")
 
 _MOST_ARTISTS = 20

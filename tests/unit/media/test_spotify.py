@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from slasshy_rpc.errors import DownloadError, ErrorCode
 from slasshy_rpc.media.detect import spotify as link
 from slasshy_rpc.media.match import Candidate, Song
 from slasshy_rpc.media.song import candidates
-from slasshy_rpc.media.spotify import MOST_SONGS, listing, track
+from slasshy_rpc.media.spotify import LARGEST_PAGE, MOST_SONGS, listing, track
 from tests.support.spotify import embedded, identifier, listed, song
 
 ID = identifier(1)
@@ -24,6 +25,7 @@ ID = identifier(1)
         (f"http://open.spotify.com/embed/playlist/{ID}#x", ("playlist", ID)),
         (f"spotify:track:{ID}", ("track", ID)),
         (f"spotify:episode:{ID}", ("episode", ID)),
+        (f"https://Open.Spotify.com:443/track/{ID}/?si=1", ("track", ID)),
         (f"https://open.spotify.com/track/{ID}x", None),
         (f"https://open.spotify.com/track/{ID}/../x", None),
         ("https://open.spotify.com/track/1", None),
@@ -95,6 +97,15 @@ def test_a_song_that_is_not_there() -> None:
 def test_deep_data_is_refused() -> None:
     with pytest.raises(DownloadError, match="no JSON"):
         track(b'<script id="__NEXT_DATA__">' + b"[" * 100000 + b"</script>", ID)
+
+
+def test_a_page_that_is_hard_to_read_is_read_once() -> None:
+    """Tags without an end before 4 MiB of text: seconds, if each is tried with all of the text."""
+    began = b"<script " * 18 + b'id="__NEXT_DATA__" ' * 10 + b">"
+    started = time.process_time()
+    with pytest.raises(DownloadError, match="no data"):
+        track(began.ljust(LARGEST_PAGE, b"a"), ID)
+    assert time.process_time() - started < 1
 
 
 def test_what_a_search_found() -> None:
