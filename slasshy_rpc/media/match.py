@@ -3,9 +3,10 @@
 Owns: the score, and how high it has to be. Never: asks anybody.
 
 Out of 100 points the title has 40, by how many of its words are there; the artists have 35, of which the first one has
-70 %; the length has 25, less one for each second of difference. 35 are taken off for each word that says it is another
-recording (live, cover, remix ...) and is not in the song's own title, or is missing though it is there; 3 for each word
-that nobody expected, 15 at most. 5 are added where a label or the artist published the sound itself.
+70 %; the length has 25, less one for each second of difference, down to as many below nothing: a whole album is no song.
+35 are taken off for each word that says it is another recording (live, cover, remix ...) and is not in the song's own
+title, or is missing though it is there, as for each number of the title that is missing; 3 for each word that nobody
+expected, 15 at most. 5 are added where a label or the artist published the sound itself.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ _TITLE, _ARTISTS, _FIRST, _LENGTH = 40.0, 35.0, 0.7, 25.0
 _OTHER_RECORDING, _UNEXPECTED, _MOST_UNEXPECTED, _OFFICIAL = 35.0, 3.0, 15.0, 5.0
 
 _OTHER = """
-    8d acapella acoustic bootleg boosted concert cover covered covers demo extended hour hours instrumental karaoke
-    lesson live loop looped mashup medley megamix nightcore parody preview rehearsal remix remixed reverb reversed
-    ringtone session slowed snippet sped teaser tribute tutorial vivo
+    8d acapella acoustic backing bootleg boosted concert cover covered covers demo documentary extended hour hours
+    instrumental karaoke lesson live loop looped mashup medley megamix nightcore parody preview reaction rehearsal remix
+    remixed reverb reversed ringtone session slowed snippet sped teaser tribute tutorial unplugged vivo
 """
 _BESIDE = """
     4k album and audio bonus clip deluxe edit explicit feat featuring ft hd hq lyric lyrics m mix mono mv music of
@@ -41,7 +42,6 @@ _NEUTRAL = frozenset(_BESIDE.split())
 
 #: What stands behind a song's own title: "(feat. A)", "[B]", " - Remastered 2011".
 _BEHIND = re.compile(r"[(\[].*?[)\]]|\s[-\N{EN DASH}]\s.*")
-_WORD = re.compile(r"\w+")
 _APOSTROPHE = re.compile("['\N{RIGHT SINGLE QUOTATION MARK}`]")
 
 
@@ -84,11 +84,12 @@ def score(song: Song, candidate: Candidate) -> float:
         rest = sum(_named(one, here, channel) for one in others) / len(others) if others else main
         points += _ARTISTS * (_FIRST * main + (1 - _FIRST) * rest)
     if song.seconds and candidate.seconds:
-        points += max(0.0, _LENGTH - abs(song.seconds - candidate.seconds))
+        points += max(-_LENGTH, _LENGTH - abs(song.seconds - candidate.seconds))
     else:
         points += _LENGTH / 2
     known = set(own).union(*artists)
-    points -= _OTHER_RECORDING * _other_recordings(own, here, known, channel)
+    lost = sum(1 for word in wanted if word.isdigit() and word not in here)  # "Part 1" is not "Part 2"
+    points -= _OTHER_RECORDING * (_other_recordings(own, here, known, channel) + lost)
     expected = known | _NEUTRAL | OTHER | set(words(song.album)) | set(channel)
     unexpected = sum(1 for word in set(here) if word not in expected and not word.isdigit())
     points -= min(_MOST_UNEXPECTED, _UNEXPECTED * unexpected)
@@ -100,7 +101,9 @@ def score(song: Song, candidate: Candidate) -> float:
 def words(text: str) -> list[str]:
     """The words of a text, without accents, apostrophes and capitals; "beyoncé's" is "beyonces"."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return _WORD.findall(_APOSTROPHE.sub("", plain).casefold().replace("_", " "))
+    plain = _APOSTROPHE.sub("", plain).casefold()
+    # Vowels that are marks (of Hindi, Thai ...) belong to the word that they stand in.
+    return "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in plain).split()
 
 
 def _wanted(title: str) -> list[str]:

@@ -113,5 +113,26 @@ def test_more_than_the_title_is_another_title() -> None:
     )
 
 
+@pytest.mark.parametrize("title", ["The Lamps - Train (Full Album)", "The Lamps - Train: how it was made", "Train"])
+def test_a_length_that_is_far_off_is_another_recording(title: str) -> None:
+    song = Song("Train", ("The Lamps",), 200)
+    assert score(song, found(title, "The Lamps", 3600)) < ENOUGH
+    assert score(song, found("The Lamps - Train (Official Video)", "The Lamps", 225)) >= ENOUGH
+
+
+@pytest.mark.parametrize("title", ["Song 3", "Song"])
+def test_another_number_is_another_title(title: str) -> None:
+    song = Song("Song 2", ("The Lamps",), 200)
+    assert score(song, found(f"The Lamps - {title}", "The Lamps", 200)) < ENOUGH
+    assert score(song, found("The Lamps - Song 2", "The Lamps", 200)) == pytest.approx(100)
+
+
+def test_letters_with_vowels_beside_them_are_words() -> None:
+    """Another song of the same artist has some of the same letters."""
+    song = Song("तुम ही हो", ("अरिजीत सिंह",), 262)
+    assert score(song, found("अरिजीत सिंह - तुम ही हो", "", 262)) == pytest.approx(100)
+    assert score(song, found("अरिजीत सिंह - मेरा दिल", "", 262)) < ENOUGH
+
+
 def test_words() -> None:
     assert words("Beyoncé\N{RIGHT SINGLE QUOTATION MARK}s _Ça_ va?") == ["beyonces", "ca", "va"]
