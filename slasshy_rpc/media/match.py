@@ -3,8 +3,8 @@
 Owns: the score, and how high it has to be. Never: asks anybody.
 
 Out of 100 points the title has 40, by how many of its words are there; the artists have 35, of which the first one has
-70 %; the length has 25, less one for each second of difference, down to as many below nothing: a whole album is no song.
-35 are taken off for each word that says it is another recording (live, cover, remix ...) and is not in the song's own
+70 %; the length has 25, less one for each second of difference, down to as many below 0: a whole album is no song. 35
+are taken off for each word that says it is another recording (live, cover, remix ...) and is not in the song's own
 title, or is missing though it is there, as for each number of the title that is missing; 3 for each word that nobody
 expected, 15 at most. 5 are added where a label or the artist published the sound itself.
 """
