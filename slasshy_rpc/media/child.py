@@ -11,12 +11,16 @@ import contextlib
 import os
 import re
 import signal
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from slasshy_rpc.disk.faults import printable
 from slasshy_rpc.errors import DiskError, DownloadError, ErrorCode
 from slasshy_rpc.media.pieces import Feed, Feeds
 from slasshy_rpc.protocols.offloop import outlast, threaded
+
+LEASH = str(Path(__file__).with_name("leash.py"))
 
 #: How much of what a program says is told (bytes).
 _TAIL = 400
@@ -38,24 +42,38 @@ def patience(size: int, rate: int = COPIED) -> float:
 async def run(
     arguments: Sequence[str], seconds: float, name: str, task: str, data: bytes = b"", feeds: Sequence[Feed] = ()
 ) -> None:
-    """Run a program with ``data`` for its standard input; it and what it has started are killed when this is cancelled.
+    """Run a program with ``data`` for its standard input; it and what it has started are killed when this is cancelled,
+    or this process is.
 
     ``feeds`` are pipes that it was told to read, by the numbers of their descriptors.
 
     ``name`` and ``task`` are for people, as in "ffmpeg could not merge video and audio". Raises DownloadError if it
     could not, or not within ``seconds``; DiskError 9 if the disk is full.
     """
+    end, lifeline = os.pipe()
+    try:
+        await _run(arguments, end, seconds, name, task, data, feeds)
+    finally:
+        os.close(lifeline)
+
+
+async def _run(
+    arguments: Sequence[str], end: int, seconds: float, name: str, task: str, data: bytes, feeds: Sequence[Feed]
+) -> None:
+    """``run``; ``end`` is that of a pipe by which the program knows that we live; it is closed here."""
     try:
         process = await asyncio.create_subprocess_exec(
-            *arguments,
+            *(sys.executable, "-I", "-S", LEASH, str(end), *arguments),
             stdin=asyncio.subprocess.PIPE if data else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
-            pass_fds=[feed.reader.fileno() for feed in feeds],
+            pass_fds=[end, *(feed.reader.fileno() for feed in feeds)],
         )
     except OSError as error:
         raise DownloadError(f"{name} could not be started to {task}: {error.strerror}.") from error
+    finally:
+        os.close(end)
     tail = b""
     assert process.stderr is not None
     pouring = Feeds(feeds)

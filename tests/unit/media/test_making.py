@@ -130,7 +130,7 @@ async def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_pat
 
 
 async def test_no_program_no_work() -> None:
-    with pytest.raises(DownloadError, match="p could not be started to work"):
+    with pytest.raises(DownloadError, match="p could not work: /nowhere/p: No such file"):
         await child.run(["/nowhere/p"], 1, "p", "work")
 
 
