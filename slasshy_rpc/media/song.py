@@ -204,7 +204,11 @@ class SongJob:
                 self._songs.settle(identifier, Place(listing.name, number))
         options = self._request.options.without("out", "checksum", "media-playlist-items")
         below = replace(self._request, options=options)
-        return Outcome(tuple(replace(below, uris=(f"https://open.spotify.com/track/{one}",)) for one in listing.tracks))
+        wanted = spotify.places(self._request.options.text("media-playlist-items") or "", len(listing.tracks))
+        if not wanted:
+            raise DownloadError(f"Of {listing.name!r} --media-playlist-items takes none.", ErrorCode.NOT_FOUND)
+        tracks = [f"https://open.spotify.com/track/{listing.tracks[place]}" for place in wanted]
+        return Outcome(tuple(replace(below, uris=(track,)) for track in tracks))
 
 
 def candidates(answer: typing.Mapping[str, typing.Any]) -> list[Candidate]:

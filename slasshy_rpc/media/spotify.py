@@ -81,6 +81,24 @@ def listing(page: bytes, kind: str, identifier: str) -> Listing:
     return Listing(_text(entity, "name"), tuple(found), skipped)
 
 
+def places(items: str, count: int) -> list[int]:
+    """Which of ``count`` songs ``items`` (media-playlist-items) means, from 0 on, each once; '' means all of them."""
+    found: dict[int, None] = {}
+    for word in items.split(",") if items else [":"]:
+        start, *more = (int(number or 0) for number in re.sub(r"(?<=\d)-", ":", word).split(":"))
+        end, step = more[0] if more else start, more[1] if len(more) > 1 else 1
+        forward = step >= 0
+        first = _counted(start or (1 if forward else -1), count)
+        last = _counted(end or (-1 if forward else 1), count)
+        found |= dict.fromkeys(at for at in range(first, last + (1 if forward else -1), step or 1) if 0 <= at < count)
+    return list(found)
+
+
+def _counted(place: int, count: int) -> int:
+    """From 0 on; a negative one is counted from the end. Far off it is just outside."""
+    return max(-1, min(count, place - 1 if place > 0 else count + place))
+
+
 def _entity(page: bytes, uri: str) -> dict[str, Any]:
     """What the page is about, which has to be ``uri``."""
     data = _DATA.search(page[:LARGEST_PAGE])

@@ -134,8 +134,9 @@ def test_an_album(fan: Server, origin: Origin, folder: Path, right: dict[str, An
     """Its songs know which one they are."""
     serve(origin, song(1, "Night", "The Lamps"))
     found(origin, right)
-    uris = [f"spotify:track:{identifier(n)}" for n in (2, 1)]
-    parent = fan.completed(fan.add(serve(origin, listed("album", 3, "Lights", *uris))))
+    uris = [f"spotify:track:{identifier(n)}" for n in (2, 1, 4)]
+    album = serve(origin, listed("album", 3, "Lights", *uris))
+    parent = fan.completed(fan.add(album, media_playlist_items="1:2"))
     lost, there = (fan.finished(gid) for gid in parent["followedBy"])
     assert (lost["status"], there["status"]) == ("error", "complete")
     tags = probed(folder / "The Lamps - Night.m4a")["format"]["tags"]

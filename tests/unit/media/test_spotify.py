@@ -11,7 +11,7 @@ from slasshy_rpc.errors import DownloadError, ErrorCode
 from slasshy_rpc.media.detect import spotify as link
 from slasshy_rpc.media.match import Candidate, Song
 from slasshy_rpc.media.song import candidates
-from slasshy_rpc.media.spotify import LARGEST_PAGE, MOST_SONGS, listing, track
+from slasshy_rpc.media.spotify import LARGEST_PAGE, MOST_SONGS, listing, places, track
 from tests.support.spotify import embedded, identifier, listed, song
 
 ID = identifier(1)
@@ -61,6 +61,27 @@ def test_a_list() -> None:
     assert (found.name, found.tracks, found.skipped) == ("Mine", tuple(identifier(n) for n in range(3)), 2)
     many = embedded(listed("album", 1, "Long", *[uris[0]] * 999))
     assert len(listing(many, "album", ID).tracks) == MOST_SONGS
+
+
+@pytest.mark.parametrize(
+    ("items", "found"),
+    [
+        ("", [0, 1, 2, 3, 4]),
+        ("2", [1]),
+        ("-1", [4]),
+        ("6,-6,9:99", []),
+        ("2:3,2,-2:", [1, 2, 3, 4]),
+        (":2,5", [0, 1, 4]),
+        ("4-9,1-1", [3, 4, 0]),
+        ("::2", [0, 2, 4]),
+        ("-1:3:-1", [4, 3, 2]),
+        ("::-2", [4, 2, 0]),
+        ("-99:-4", [0, 1]),
+    ],
+)
+def test_some_of_a_list(items: str, found: list[int]) -> None:
+    """As yt-dlp has them."""
+    assert places(items, 5) == found
 
 
 WRONG: list[tuple[str, bytes]] = [
