@@ -101,5 +101,7 @@ async def _run(
     if process.returncode or _SPOILT.search(said_last):
         if re.search("No space left|quota exceeded", said_last):
             raise DiskError(f"There is no room to {task}: {said_last}", ErrorCode.DISK_FULL)
-        raise DownloadError(f"{name} could not {task}: {said_last or process.returncode}")
+        code = process.returncode
+        how = f"it was ended by signal {-code}" if code < 0 else f"it ended with {code}"
+        raise DownloadError(f"{name} could not {task}: {said_last or how}")
     poured.result()

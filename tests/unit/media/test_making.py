@@ -129,6 +129,12 @@ async def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_pat
         _ended(int(number))
 
 
+async def test_a_program_that_was_killed_says_nothing() -> None:
+    """As the system does to one that takes too much memory."""
+    with pytest.raises(DownloadError, match="p could not work: it was ended by signal 9"):
+        await child.run(["/bin/sh", "-c", "kill -9 $$"], 30, "p", "work")
+
+
 async def test_no_program_no_work() -> None:
     with pytest.raises(DownloadError, match="p could not work: /nowhere/p: No such file"):
         await child.run(["/nowhere/p"], 1, "p", "work")
