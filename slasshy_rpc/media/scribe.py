@@ -13,10 +13,15 @@ import json
 import os
 import resource
 import sys
+import threading
+import time
 import typing
 
 #: What it may take: memory (bytes), processor time (seconds), and how much longer the file may become (bytes).
 MEMORY, SECONDS, GROWTH = 512 << 20, 120, 16 << 20
+
+#: How often its memory is looked at (seconds).
+GLANCE = 0.05
 
 #: How the tags are called in Vorbis comments and in MP4.
 _VORBIS = {"track": "tracknumber", "title": "title", "artist": "artist", "album": "album", "date": "date",
@@ -160,6 +165,21 @@ def confine(path: str, more: int) -> None:
     ):
         with contextlib.suppress(OSError, ValueError):  # not every system has all of them
             resource.setrlimit(what, (most, most))
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def watch() -> None:
+    """End the process once it has had too much memory: macOS sets a limit, and keeps none."""
+    most = _peak() + MEMORY  # Linux begins with that of the process which has started this one
+    while _peak() < most:
+        time.sleep(GLANCE)
+    os.write(2, b"It takes too much memory.\n")
+    os._exit(1)
+
+
+def _peak() -> int:
+    """The most memory that it has had so far (bytes)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def main() -> int:

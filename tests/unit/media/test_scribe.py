@@ -80,3 +80,10 @@ def test_a_file_that_asks_for_much_memory_gets_none(tmp_path: Path) -> None:
     code, said = scribble(path, "flac")
     assert code == 1
     assert said
+
+
+def test_where_the_system_sets_no_limit_its_own_counts(tmp_path: Path) -> None:
+    before = "from slasshy_rpc.media import scribe; scribe.resource.setrlimit = print; scribe.MEMORY = 16 << 20"
+    then = f"scribe.confine({str(tmp_path)!r}, 0); kept = b'x' * (scribe._peak() + (32 << 20)); scribe.time.sleep(20)"
+    done = subprocess.run([sys.executable, "-c", f"{before}; {then}"], capture_output=True, timeout=30)
+    assert (done.returncode, done.stderr) == (1, b"It takes too much memory.\n")
