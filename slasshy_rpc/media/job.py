@@ -102,7 +102,7 @@ class MediaJob:
         self._place.lines.take(self._uri)
         try:
             answer = await self._ask()
-            if answer.get("kind") == "playlist":
+            if answer.get("kind") == "playlist" and self._sought is None:  # which of a list was sought, nobody knows
                 self._stage = "list"
                 return begotten(self._request, answer, self._hosts)
             media = await self._understood(answer)

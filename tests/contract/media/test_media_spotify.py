@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.behaviour import Behaviour
 from tests.support.daemon import Ear
-from tests.support.media import page
+from tests.support.media import listing, page
 from tests.support.origin import Origin
 from tests.support.process import Refused, Server, run
 from tests.support.sound import probed, songs
@@ -98,6 +98,16 @@ def test_what_is_not_surely_the_song_is_not_taken(fan: Server, origin: Origin, f
     origin.serve("/found", behaviour=Behaviour(status=403))
     failed = fan.finished(fan.add(link))
     assert failed["errorMessage"].startswith("The search (--media-search) failed: ")
+    assert not folder.exists()
+
+
+def test_a_list_is_not_the_song(fan: Server, origin: Origin, folder: Path, right: dict[str, Any]) -> None:
+    """Nor is all that is on it."""
+    link = serve(origin, song(1, "Night", "The Lamps"))
+    found(origin, {**right, "url": listing(origin, "many", right["url"], right["url"])})
+    failed = fan.finished(fan.add(link))
+    assert (failed["status"], "a list of media" in failed["errorMessage"]) == ("error", True)
+    assert "followedBy" not in failed
     assert not folder.exists()
 
 
