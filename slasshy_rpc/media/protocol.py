@@ -78,5 +78,5 @@ class MediaPages:
 
 
 def _is_song(request: Request) -> bool:
-    """Whether it is a link to Spotify."""
-    return len(request.uris) == 1 and spotify(request.uris[0]) is not None
+    """Whether it is a link to Spotify; of several the first one counts, as of pages."""
+    return bool(request.uris) and all(map(spotify, request.uris))

@@ -74,8 +74,9 @@ def test_a_song(fan: Server, origin: Origin, sound: dict[str, bytes], folder: Pa
 def test_off_is_off(options: list[str], origin: Origin, folder: Path) -> None:
     """Nobody is asked, and the error says what to do."""
     on = in_its_place(origin)[1:]
-    for link in (f"https://open.spotify.com/intl-de/track/{identifier(1)}", f"spotify:track:{identifier(1)}"):
-        code, said = run(*options, *on, link)
+    links = (f"https://open.spotify.com/intl-de/track/{identifier(1)}", f"spotify:track:{identifier(1)}")
+    for given in (links[:1], links[1:], links):
+        code, said = run(*options, *on, *given)
         assert code == 1, said
         assert "--media-spotify=true" in said
         assert "Spotify's own audio is protected, and is never fetched" in said
