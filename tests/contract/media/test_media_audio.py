@@ -32,8 +32,8 @@ def both(origin: Origin, sound: dict[str, bytes]) -> str:
 
 
 def working(server: Server) -> list[Any]:
-    """Its children that run ffmpeg, or what stands for it."""
-    found = psutil.Process(server.pid).children()
+    """Processes that run ffmpeg for it, or what stands for that."""
+    found = psutil.Process(server.pid).children(recursive=True)
     return [child for child in found if child.name() in ("ffmpeg", "sleep")]
 
 
