@@ -172,7 +172,11 @@ class SongJob:
             "key": options.text("media-search"),
             "query": name,
             "count": FOUND,
-            "options": {"proxy": proxy_for(base, options), "insecure": not options.flag("check-certificate")},
+            "options": {
+                "proxy": proxy_for(base, options),
+                "insecure": not options.flag("check-certificate"),
+                "authority": options.text("ca-certificate") or None,
+            },
         }
         answer = await self._workers.ask(question, float(options.integer("media-timeout")))
         best = match.best(song, candidates(answer))

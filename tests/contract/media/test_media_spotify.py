@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.behaviour import Behaviour
+from tests.support.certs import Certificates
 from tests.support.daemon import Ear
 from tests.support.media import listing, page
 from tests.support.origin import Origin
@@ -183,6 +184,16 @@ def test_a_gid_that_is_used_again(fan: Server, origin: Origin, folder: Path, rig
         fan.completed(gid)
         fan.call("aria2.removeDownloadResult", gid)
     assert sorted(os.listdir(folder)) == ["The Lamps - Day.m4a", "The Lamps - Night.m4a"]
+
+
+def test_whom_the_user_trusts_may_find_songs(
+    options: list[str], origin: Origin, secure_origin: Origin, certificates: Certificates, right: dict[str, Any]
+) -> None:
+    link = serve(origin, song(1, "Night", "The Lamps"))
+    found(secure_origin, right)
+    options = [*options, *in_its_place(origin), f"--ca-certificate={certificates.authority}"]
+    code, said = run(*options, link, environment=environment(secure_origin))
+    assert code == 0, said
 
 
 def test_callers_choose_no_place_and_no_command(fan: Server, origin: Origin) -> None:
