@@ -101,7 +101,7 @@ async def _run(
     if process.returncode or _SPOILT.search(said_last):
         if re.search("No space left|quota exceeded", said_last):
             raise DiskError(f"There is no room to {task}: {said_last}", ErrorCode.DISK_FULL)
-        code = process.returncode
+        code = process.returncode or 0
         how = f"it was ended by signal {-code}" if code < 0 else f"it ended with {code}"
         raise DownloadError(f"{name} could not {task}: {said_last or how}")
     poured.result()
