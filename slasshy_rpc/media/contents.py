@@ -12,6 +12,7 @@ from slasshy_rpc.disk import layout
 from slasshy_rpc.disk.fragments import Folder
 from slasshy_rpc.errors import ErrorCode, SourceError
 from slasshy_rpc.net.coding import Inflater
+from slasshy_rpc.protocols.small import too_much
 
 #: The largest fragment that a server has compressed, unfolded; and how much is decrypted at a time (bytes).
 LARGEST_CODED = 64 << 20
@@ -66,26 +67,3 @@ def _decrypt(fd: int, key: bytes, iv: bytes) -> None:
     if not 1 <= padding <= AES.block_size or plain[-padding:] != bytes([padding]) * padding:
         raise SourceError("A fragment cannot be decrypted: it is damaged, or its key is another.")
     layout.cut(fd, size - padding)
-
-
-def read(fd: int, coding: str, most: int) -> bytes:
-    """What is in ``fd``, unfolded. Raises SourceError if that is more than ``most`` bytes."""
-    data = os.pread(fd, most + 1, 0)
-    if coding and data:
-        inflater, pieces, size = Inflater(coding), [], 0
-        for piece in inflater.feed(data):
-            pieces.append(piece)
-            size += len(piece)
-            if size > most:
-                break
-        else:
-            inflater.finish()
-        data = b"".join(pieces)
-    if len(data) > most:
-        raise too_much(most)
-    return data
-
-
-def too_much(most: int) -> SourceError:
-    """For a body of more than ``most`` bytes, where no one needs as many."""
-    return SourceError(f"The server sends more than the {most} bytes that are taken of this.")

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import sys
-import tempfile
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ from slasshy_rpc import _engine, clock
 from slasshy_rpc.disk.fragments import Folder
 from slasshy_rpc.errors import DownloadError, ErrorCode, Retry, SourceError
 from slasshy_rpc.media import hls
-from slasshy_rpc.media.contents import finish, read, too_much
+from slasshy_rpc.media.contents import finish
 from slasshy_rpc.media.hls import Fragment, Key
 from slasshy_rpc.media.merge import Track
 from slasshy_rpc.media.pieces import kind_of
@@ -35,8 +33,10 @@ from slasshy_rpc.plan.speed import Speed
 from slasshy_rpc.protocols.base import Outcome, Workplace
 from slasshy_rpc.protocols.connection import transfer_error
 from slasshy_rpc.protocols.crew import Limits, too_slow
+from slasshy_rpc.protocols.http import HttpOpener
 from slasshy_rpc.protocols.offloop import outlast, threaded
 from slasshy_rpc.protocols.opener import Arrival
+from slasshy_rpc.protocols.small import small
 from slasshy_rpc.protocols.web import Means
 from slasshy_rpc.values import FileView, ServerView, Snapshot
 
@@ -340,7 +340,7 @@ class FragmentJob:
             await asyncio.sleep(wait)
 
     async def _fetch(self, fetch: _Fetch, fragment: Fragment, key: bytes | None, folder: Folder) -> None:
-        arrival = await self._open(fetch.source, fragment.span)
+        arrival = await self._opener(fetch.source).open(fetch.source, *(fragment.span or (0, None)))
         beginning = threaded(folder.begin, fetch.number)
         try:
             await outlast(beginning)
@@ -356,19 +356,12 @@ class FragmentJob:
         await outlast(unfolding)
         unfolding.result()
 
-    async def _open(self, source: Source, span: tuple[int, int] | None) -> Arrival:
+    def _opener(self, source: Source) -> HttpOpener:
         means = self._means
-        opener = means.own if parse(source.uri).origin == means.origin else means.other
-        start, end = span or (0, None)
-        return await opener.open(source, start, end)
+        return means.own if parse(source.uri).origin == means.origin else means.other
 
-    async def _receive(
-        self, arrival: Arrival, fd: int, fetch: _Fetch | None, span: tuple[int, int] | None, most: int = sys.maxsize
-    ) -> None:
-        """Let the engine write the body to the beginning of ``fd``. Raises SourceError, and closes the stream then.
-
-        One that has no end is stopped after ``most`` bytes and some.
-        """
+    async def _receive(self, arrival: Arrival, fd: int, fetch: _Fetch, span: tuple[int, int] | None) -> None:
+        """Let the engine write the body to the beginning of ``fd``. Raises SourceError, and closes the stream then."""
         means, wanted = self._means, span[1] - span[0] if span else None
         length = arrival.end - arrival.start if arrival.end is not None else None
         try:
@@ -383,18 +376,10 @@ class FragmentJob:
             transfer, ended = means.receiver.start(
                 arrival.channel, fd, 0, end, pace=means.pace, timeout=means.limits.timeout
             )
-            if fetch is not None:
-                fetch.begin(transfer, length)
-            guarding = asyncio.create_task(_guard(transfer, most)) if length is None and most < sys.maxsize else None
-            try:
-                await means.receiver.settle(transfer, ended)
-            finally:
-                if guarding is not None:
-                    guarding.cancel()
-            if transfer.position > most:
-                raise too_much(most)
+            fetch.begin(transfer, length)
+            await means.receiver.settle(transfer, ended)
             if transfer.reason not in (_engine.COMPLETE, _engine.BOUND):
-                raise (fetch and fetch.fault) or transfer_error(transfer, self._target)
+                raise fetch.fault or transfer_error(transfer, self._target)
         except BaseException:
             arrival.channel.close()
             raise
@@ -417,19 +402,14 @@ class FragmentJob:
 
     async def _small(self, source: Source, most: int) -> bytes:
         """A body of at most ``most`` bytes, in memory. Raises DownloadError."""
-        tries = 0
+        means, tries = self._means, 0
         while True:
             try:
-                arrival = await self._open(source, None)
-                if arrival.end is not None and arrival.end > most:
-                    arrival.channel.close()
-                    raise too_much(most)
-                with tempfile.TemporaryFile() as scratch:
-                    await self._receive(arrival, scratch.fileno(), None, None, most)
-                    return await asyncio.to_thread(read, scratch.fileno(), arrival.coding, most)
+                opener, silence = self._opener(source), means.limits.timeout
+                return await small(opener, means.receiver, source, most, silence=silence, pace=means.pace)
             except DownloadError as error:
                 tries += 1
-                wait = pause(self._means.limits.retry, error, tries)
+                wait = pause(means.limits.retry, error, tries)
                 if wait is None:
                     raise
             await asyncio.sleep(wait)
@@ -476,13 +456,6 @@ def _host(url: str) -> str:
 
 def _source(url: str, selector: Selector) -> Source:
     return Source(url, _host(url), Lines(), selector)
-
-
-async def _guard(transfer: _engine.Transfer, most: int) -> None:
-    """Stop what goes on beyond ``most`` bytes."""
-    while transfer.position <= most:  # noqa: ASYNC110 - the engine tells of nothing but ends
-        await asyncio.sleep(TICK)
-    transfer.cancel()
 
 
 def _save(folder: Folder) -> None:

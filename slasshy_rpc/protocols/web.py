@@ -154,11 +154,11 @@ class Web:
         options = request.options
         rules = replace(
             http_rules(options, self._outlet), referer="", headers=(), user=None, password=None, want_digest=False,
-            digest=None, accept_gzip=False,
+            digest=None, accept_gzip=True,
         )  # fmt: skip
         source = Source.of(url, Lines([url]), Selector())
         opener = HttpOpener(rules, self._pool, self._asking(options), Cookies())
-        return await small(opener, self._receiver, source, most, timeout)
+        return await small(opener, self._receiver, source, most, silence=timeout, within=timeout)
 
     def _job(
         self, request: Request, uris: Iterable[str], wanted: Plan, place: Workplace, opener: HttpOpener
