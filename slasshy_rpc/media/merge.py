@@ -93,8 +93,15 @@ async def _convert(tracks: Sequence[Track], recipe: Recipe, into: str) -> None:
             feed.close()
 
 
+#: ffmpeg is started for each: more than a program with advertisements has.
+MOST_RUNS = 500
+
+
 async def _mended(track: Track, size: int) -> str:
-    """Make a file of each run, whose times begin at nothing; the path of a list of them."""
+    """Make a file of each run, whose times begin at nothing; the path of a list of them. Raises DownloadError."""
+    if len(track.runs) > MOST_RUNS:
+        text = f"The media's times begin anew {len(track.runs)} times, and more than {MOST_RUNS} are not put right."
+        raise DownloadError(text)
     names = []
     for number, run in enumerate(track.runs):
         made = await asyncio.to_thread(fragments.scratch, track.folder, number)

@@ -42,7 +42,7 @@ _ACCEPT = "*/*"
 
 #: Headers a user may set that belong to the origin they were meant for, and to no other (RFC 9110 section 15.4):
 #: its name, and what sounds like a credential.
-_PRIVATE = re.compile(r"(host|cookie)\s*:|[^:]*(auth|token|secret|session|key)[^:]*:", re.IGNORECASE)
+_PRIVATE = re.compile(r"(host|cookie)\s*:|[^:]*(auth|token|secret|session|key|passw|credential)[^:]*:", re.IGNORECASE)
 
 #: The only headers that go along to another origin where a page, not the user, has set them (HttpRules.bound).
 _HARMLESS = re.compile(r"(user-agent|accept|accept-language|referer|sec-fetch-[a-z]+)\s*:", re.IGNORECASE)

@@ -66,13 +66,13 @@ async def test_headers_that_are_for_one_origin_do_not_go_to_another(
     fetcher: Fetcher, origin: Origin, other: Origin
 ) -> None:
     target = other.serve(NAME, length=1000)
-    mine = ("Authorization", "Cookie", "X-Api-Key", "X-Auth-Token", "Host", "X-Harmless")
+    mine = ("Authorization", "Cookie", "X-Api-Key", "X-Auth-Token", "X-Password", "Host", "X-Harmless")
     header = "\n".join(f"{name}: {name}-value" for name in mine)
     done = await fetcher.fetch(origin.serve("/here", behaviour=Behaviour(redirect=target)), header=header)
     assert done.error is None
     here, there = origin.requests()[0], other.requests()[0]
     assert [here.header(name) for name in mine] == [f"{name}-value" for name in mine]
-    assert [there.header(name) for name in mine] == [None] * 4 + [f"127.0.0.1:{other.port}", "X-Harmless-value"]
+    assert [there.header(name) for name in mine] == [None] * 5 + [f"127.0.0.1:{other.port}", "X-Harmless-value"]
 
 
 async def test_empty_headers_are_not_sent(fetcher: Fetcher, origin: Origin) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from slasshy_rpc.disk import layout
 from slasshy_rpc.errors import DiskError, DownloadError
-from slasshy_rpc.media import pieces
+from slasshy_rpc.media import merge, pieces
 from slasshy_rpc.media.ffmpeg import AHEAD, LISTED, command
 from slasshy_rpc.media.merge import Track, clear, produce
 from slasshy_rpc.media.recipe import Recipe, together
@@ -51,6 +51,16 @@ async def test_a_file_is_copied_and_loose_fragments_follow_each_other(
         await produce(tracks[1:], together("avi"), str(into))
     with pytest.raises(DownloadError, match="ffmpeg is needed to merge"):
         await produce(tracks, Recipe("mkv", (), "merge"), str(into))
+
+
+async def test_what_begins_anew_all_the_time_is_no_media(
+    tmp_path: Path, tracks: list[Track], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ffmpeg would be started for hours."""
+    monkeypatch.setattr(merge, "MOST_RUNS", 2)
+    ragged = Track([tracks[1].paths] * 3, "mp4", tracks[1].folder)
+    with pytest.raises(DownloadError, match="begin anew 3 times"):
+        await produce([ragged], together("mp4"), str(tmp_path / "into"))
 
 
 async def test_told_to_go_while_fragments_are_joined_no_thread_goes_on(
