@@ -18,6 +18,7 @@ from slasshy_rpc.disk import layout
 from slasshy_rpc.disk.faults import printable
 from slasshy_rpc.errors import DownloadError
 from slasshy_rpc.media.headers import lines
+from slasshy_rpc.net.address import is_web
 from slasshy_rpc.plan import naming
 from slasshy_rpc.protocols.base import Job, Request, Workplace
 from slasshy_rpc.protocols.web import Errand, Web
@@ -56,7 +57,7 @@ def extras(answer: Mapping[str, Any]) -> tuple[Extra, ...]:
     found = []
     for one in answer.get("extras") or ():
         url, ext, language = str(one["url"]), str(one["ext"]).lower(), str(one["language"])
-        if not url.lower().startswith(("http://", "https://")):
+        if not is_web(url):
             continue
         headers = lines(one)
         if not language and ext in _PICTURES:

@@ -95,7 +95,7 @@ async def _cover(urls: Sequence[str], look: Look) -> bytes:
 async def _label(unready: str, path: str, ext: str, labels: Labels, cover: bytes) -> bool:
     """Whether the tags are in it; why not is a warning."""
     told = {"path": unready, "ext": ext, "tags": dict(labels.tags), "cover": base64.b64encode(cover).decode()}
-    seconds = child.patience(os.path.getsize(unready))  # noqa: ASYNC240  # it was written a moment ago
+    seconds = child.patience(await asyncio.to_thread(os.path.getsize, unready))
     try:
         arguments = [sys.executable, "-P", SCRIBE]
         # json, for a path may be no UTF-8.

@@ -54,7 +54,6 @@ LOOK = 30.0
 #: Whose places those of video and sound are. The last is also that of sound which comes alone.
 _PLACES = (0, 1)
 
-
 #: A choice of formats that has become longer gets no others put in front of it (characters).
 _LONGEST_CHOICE = 500
 

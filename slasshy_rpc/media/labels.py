@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from slasshy_rpc.net.address import is_web
+
 #: What is known, and how long it may be (characters).
 _TAGS = {"title": 300, "artist": 300, "album": 300, "track": 4, "date": 10, "comment": 1000}
 
@@ -55,7 +57,7 @@ def labels(tags: object, covers: object) -> Labels:
         if text and (form is None or form.fullmatch(text)):
             found.append((name, text))
     urls = covers if isinstance(covers, Iterable) and not isinstance(covers, str) else ()
-    sound = (url for url in urls if isinstance(url, str) and url.lower().startswith(("http://", "https://")))
+    sound = (url for url in urls if isinstance(url, str) and is_web(url))
     return Labels(tuple(found), tuple(url for url, _ in zip(sound, range(_PICTURES), strict=False)))
 
 

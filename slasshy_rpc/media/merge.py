@@ -24,6 +24,9 @@ from slasshy_rpc.protocols.offloop import finished, threaded
 #: Bytes copied at a time.
 _BLOCK = 4 << 20
 
+#: Runs of a Track. ffmpeg is started for each: more than a program with advertisements has.
+MOST_RUNS = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Track:
@@ -91,10 +94,6 @@ async def _convert(tracks: Sequence[Track], recipe: Recipe, into: str) -> None:
     finally:
         for feed in feeds:
             feed.close()
-
-
-#: ffmpeg is started for each: more than a program with advertisements has.
-MOST_RUNS = 500
 
 
 async def _mended(track: Track, size: int) -> str:

@@ -17,7 +17,7 @@ from slasshy_rpc.media.extras import Extra, extras
 from slasshy_rpc.media.headers import lines
 from slasshy_rpc.media.hls import LIVE, MOST_FRAGMENTS, Fragment, joined
 from slasshy_rpc.media.labels import NO_LABELS, Labels, labels
-from slasshy_rpc.net.address import redact
+from slasshy_rpc.net.address import is_web, redact
 from slasshy_rpc.plan import naming
 
 #: What comes as an HLS playlist, and as the list of its fragments, in yt-dlp's words.
@@ -185,7 +185,7 @@ def part_name(name: str, part: Part) -> str:
 
 def _part(one: Mapping[str, Any]) -> Part:
     url, protocol = str(one["url"]), one["protocol"]
-    if protocol not in PROTOCOLS or not url.lower().startswith(("http://", "https://")):
+    if protocol not in PROTOCOLS or not is_web(url):
         raise DownloadError(_TEXTS["formats"])
     fragments: tuple[Fragment, ...] = ()
     if protocol == _LISTED:

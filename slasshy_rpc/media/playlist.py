@@ -13,7 +13,7 @@ from typing import Any
 
 from slasshy_rpc.errors import DownloadError, ErrorCode, SourceError
 from slasshy_rpc.media.detect import is_file, is_page
-from slasshy_rpc.net.address import parse, redact
+from slasshy_rpc.net.address import is_web, parse, redact
 from slasshy_rpc.options.values import Layer, Normal, OptionSet
 from slasshy_rpc.protocols.base import Outcome, Request
 from slasshy_rpc.protocols.http import public
@@ -71,7 +71,7 @@ def begotten(request: Request, answer: Mapping[str, Any], hosts: frozenset[str])
 def _is_link(uri: object) -> bool:
     if not isinstance(uri, str) or len(uri) > _LONGEST or _BLANK.search(uri):
         return False
-    return uri.lower().startswith(("http://", "https://"))
+    return is_web(uri)
 
 
 def _of_one_origin(uri: str, page: str) -> bool:

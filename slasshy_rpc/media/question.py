@@ -43,11 +43,7 @@ async def asked(page: str, options: OptionSet, formats: str, jar: Cookies) -> di
         "whole": not sound(options) and (checked or not apart),  # sound alone is one file anyway
         "merge": options.text("media-merge") if options.text("media-merge") in ("mkv", "mp4") else None,
         "template": options.text("media-template"),
-        "proxy": proxy_for(page, options),
-        "insecure": not options.flag("check-certificate"),
-        "authority": options.text("ca-certificate") or None,
-        "certificate": options.text("certificate") or None,
-        "private_key": options.text("private-key") or None,
+        **way(page, options),
         "user_agent": agent,
         "headers": headers,
         "cookies": jar.text() + _given_cookies(page, options),
@@ -60,6 +56,17 @@ async def asked(page: str, options: OptionSet, formats: str, jar: Cookies) -> di
         "items": options.text("media-playlist-items"),
     }
     return {"ask": "extract", "url": page, "options": given}
+
+
+def way(page: str, options: OptionSet) -> dict[str, typing.Any]:
+    """Through whom servers are reached, and whom to trust. Raises DownloadError for a proxy that is none."""
+    return {
+        "proxy": proxy_for(page, options),
+        "insecure": not options.flag("check-certificate"),
+        "authority": options.text("ca-certificate") or None,
+        "certificate": options.text("certificate") or None,
+        "private_key": options.text("private-key") or None,
+    }
 
 
 def wanted(options: OptionSet) -> str:

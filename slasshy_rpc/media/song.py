@@ -18,8 +18,8 @@ from slasshy_rpc.media.labels import Labels, labels
 from slasshy_rpc.media.match import Candidate
 from slasshy_rpc.media.plan import Sought, reason
 from slasshy_rpc.media.playlist import abroad
-from slasshy_rpc.media.question import proxy_for
-from slasshy_rpc.net.address import redact
+from slasshy_rpc.media.question import way
+from slasshy_rpc.net.address import is_web, redact
 from slasshy_rpc.options.values import Layer, OptionSet
 from slasshy_rpc.protocols.base import Job, Outcome, Request, Workplace
 from slasshy_rpc.protocols.web import Web
@@ -172,11 +172,7 @@ class SongJob:
             "key": options.text("media-search"),
             "query": name,
             "count": FOUND,
-            "options": {
-                "proxy": proxy_for(base, options),
-                "insecure": not options.flag("check-certificate"),
-                "authority": options.text("ca-certificate") or None,
-            },
+            "options": way(base, options),
         }
         answer = await self._workers.ask(question, float(options.integer("media-timeout")))
         best = match.best(song, candidates(answer))
@@ -222,7 +218,7 @@ def candidates(answer: typing.Mapping[str, typing.Any]) -> list[Candidate]:
     found = []
     for one in answer["found"][:FOUND]:
         url, seconds = str(one["url"]), one["seconds"]
-        if url.lower().startswith(("http://", "https://")):
+        if is_web(url):
             known = float(seconds) if isinstance(seconds, int | float) else 0.0
             found.append(Candidate(url, str(one["title"])[:500], str(one["channel"])[:200], known))
     return found

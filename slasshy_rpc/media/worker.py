@@ -127,7 +127,6 @@ def extract(url: str, asked: Mapping[str, typing.Any]) -> Info:
     def select(found: Info) -> list[Info]:
         return chosen(ydl, asked, found["formats"])
 
-    trust(asked.get("authority"))
     try:
         # A function, and no text, so that what cannot be brought here is not chosen.
         ydl: typing.Any = Looker({**settings(asked), "format": select})
@@ -166,7 +165,6 @@ def search(key: str, query: str, count: int, asked: Mapping[str, typing.Any]) ->
     from yt_dlp import YoutubeDL
     from yt_dlp.utils import YoutubeDLError
 
-    trust(asked.get("authority"))
     try:
         with YoutubeDL({**settings(asked), "extract_flat": True}) as ydl:
             info = ydl.extract_info(f"{key}{count}:{query}", download=False)
@@ -390,6 +388,7 @@ def answer(line: bytes) -> Info:
     """The answer to one question; what goes wrong unforeseen is an answer too."""
     try:
         question = json.loads(line)
+        trust((question.get("options") or {}).get("authority"))
         if question["ask"] == "versions":
             return versions(question.get("runtimes"))
         if question["ask"] == "search":

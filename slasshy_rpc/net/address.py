@@ -27,6 +27,11 @@ _REDACTED_URL = re.compile(r"([^:/?#]*:(?://)?)([^?#]*)(?:\?([^#]*))?", re.DOTAL
 _PLAIN_AUTHORITY = re.compile(r"(\[[^\]]*\]|[^:@\[\]]*)(:[0-9]*)?")
 
 
+def is_web(url: str) -> bool:
+    """Whether it is of http or https; whether it is a good one, ``parse`` says."""
+    return url.lower().startswith(("http://", "https://"))
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One URL, ready to be asked.

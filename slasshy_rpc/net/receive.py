@@ -6,6 +6,7 @@ Owns: the engine's wake-up descriptor on the loop. Never: looks at bytes, or dec
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from slasshy_rpc._engine import Channel, Engine, LiveMap, Pace, Put, Transfer
 
@@ -16,15 +17,14 @@ class Receiver:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._loop = asyncio.get_running_loop()
-        self._pending: dict[Transfer, asyncio.Future[Transfer]] = {}
-        self._puts: dict[Put, asyncio.Future[bool]] = {}
+        self._pending: dict[Transfer | Put, asyncio.Future[Any]] = {}
         self._closed = False
         self._fd = engine.wakeup_fd
         self._loop.add_reader(self._fd, self._drain)
 
     @property
     def running(self) -> int:
-        """How many transfers the engine holds."""
+        """How many transfers and small files the engine holds."""
         return len(self._pending)
 
     def start(
@@ -94,7 +94,7 @@ class Receiver:
         """See ``Engine.put``; the future tells whether it is done. To cancel that does not stop it."""
         future: asyncio.Future[bool] = self._loop.create_future()
         try:
-            self._puts[self._engine.put(path, record, body, modified)] = future
+            self._pending[self._engine.put(path, record, body, modified)] = future
         except OSError:  # no thread is to be had: not done
             future.set_result(False)
         return future
@@ -116,11 +116,6 @@ class Receiver:
 
     def _finish(self, ended: list[Transfer | Put]) -> None:
         for one in ended:
-            if isinstance(one, Put):
-                put = self._puts.pop(one)
-                if not put.done():
-                    put.set_result(bool(one.done))
-                continue
             future = self._pending.pop(one)
             if not future.done():
-                future.set_result(one)
+                future.set_result(one.done if isinstance(one, Put) else one)

@@ -17,7 +17,7 @@ from slasshy_rpc.disk import existing
 from slasshy_rpc.disk.allocate import Method
 from slasshy_rpc.errors import UsageError
 from slasshy_rpc.net import auth
-from slasshy_rpc.net.address import Origin, parse
+from slasshy_rpc.net.address import Origin, is_web, parse
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.net.names import Names, NameServers, name_servers
 from slasshy_rpc.net.outlet import Outlet
@@ -95,7 +95,7 @@ class Web:
 
     def claims(self, request: Request) -> bool:
         """See ``Protocol.claims``."""
-        return bool(request.uris) and all(uri.lower().startswith(("http://", "https://")) for uri in request.uris)
+        return bool(request.uris) and all(map(is_web, request.uris))
 
     def job(self, request: Request, place: Workplace) -> SegmentedJob:
         """See ``Protocol.job``."""
@@ -152,10 +152,8 @@ class Web:
     async def small(self, request: Request, url: str, most: int, timeout: float) -> bytes:
         """The body behind ``url``, by the rules of ``request`` but for what its own URIs are told; see ``small``."""
         options = request.options
-        rules = replace(
-            http_rules(options, self._outlet), referer="", headers=(), user=None, password=None, want_digest=False,
-            digest=None, accept_gzip=True,
-        )  # fmt: skip
+        own = http_rules(options, self._outlet)
+        rules = replace(_for_page(own, ()), user_agent=own.user_agent, digest=None, accept_gzip=True)
         source = Source.of(url, Lines([url]), Selector())
         opener = HttpOpener(rules, self._pool, self._asking(options), Cookies())
         return await small(opener, self._receiver, source, most, silence=timeout, within=timeout)

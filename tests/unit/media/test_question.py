@@ -9,7 +9,7 @@ import pytest
 
 from slasshy_rpc.errors import DownloadError
 from slasshy_rpc.media import question as module
-from slasshy_rpc.media.question import arguments, asked, proxy_for
+from slasshy_rpc.media.question import arguments, asked, proxy_for, way
 from slasshy_rpc.net import address
 from slasshy_rpc.net.cookies import Cookies
 from slasshy_rpc.options.values import Layer, Normal, OptionSet, defaults
@@ -98,3 +98,17 @@ async def test_runtimes_and_arguments_are_said_in_yt_dlps_shape() -> None:
         "youtube": {"player_client": ["web", "tv"], "lang": ["c"]},
         "x": {"y": [""]},
     }
+
+
+async def test_whom_the_engine_trusts_yt_dlp_trusts(tmp_path: Path) -> None:
+    named: dict[str, Any] = {"ca_certificate": "/ca.pem", "certificate": "/me.pem", "private_key": "/me.key"}
+    found = await given(**named, check_certificate="false")
+    assert {name: found[name] for name in ("authority", "certificate", "private_key", "insecure")} == {
+        "authority": "/ca.pem",
+        "certificate": "/me.pem",
+        "private_key": "/me.key",
+        "insecure": True,
+    }
+    assert way(SECURE, options(**named, check_certificate="false")).items() <= found.items()
+    found = await given()
+    assert (found["authority"], found["certificate"], found["insecure"]) == (None, None, False)

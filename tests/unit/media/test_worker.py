@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from slasshy_rpc.errors import DownloadError
-from slasshy_rpc.media import pool
+from slasshy_rpc.media import pool, worker
 from slasshy_rpc.media.pool import Workers
 from slasshy_rpc.media.worker import covers, settings, tags
 from tests.support.media import PLUGINS, page, whole
@@ -153,3 +154,30 @@ async def test_no_plug_ins_unless_allowed(origin: Origin, monkeypatch: pytest.Mo
         assert (await workers.ask(asked, 30))["kind"] == "unsupported"
     finally:
         await workers.close()
+
+
+def test_a_trusted_authority_is_one_questions_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/system.pem")
+    monkeypatch.setattr(worker, "_AUTHORITIES", "/system.pem")
+    asked = []
+
+    def seen(url: str, given: dict[str, object]) -> dict[str, object]:
+        asked.append(os.environ["SSL_CERT_FILE"])
+        return {}
+
+    monkeypatch.setattr(worker, "extract", seen)
+    for authority in ("/mine.pem", None):
+        line = json.dumps({"ask": "extract", "url": "http://x.test/", "options": {"authority": authority}})
+        assert worker.answer(line.encode()) == {}
+    assert asked == ["/mine.pem", "/system.pem"]
+    monkeypatch.setattr(worker, "_AUTHORITIES", None)
+    monkeypatch.setattr(worker, "versions", lambda named: {})
+    worker.answer(b'{"ask": "versions"}')
+    assert "SSL_CERT_FILE" not in os.environ
+
+
+def test_a_clients_certificate_is_yt_dlps_too() -> None:
+    asked = settings({"certificate": "/me.pem", "private_key": "/me.key", "authority": "/ca.pem"})
+    assert (asked["client_certificate"], asked["client_certificate_key"]) == ("/me.pem", "/me.key")
+    assert asked["compat_opts"] == {"no-certifi"}
+    assert settings({})["compat_opts"] == set()

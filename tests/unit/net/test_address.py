@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slasshy_rpc.errors import SourceError
-from slasshy_rpc.net.address import Target, is_address, join, parse, redact
+from slasshy_rpc.net.address import Target, is_address, is_web, join, parse, redact
 
 
 @pytest.mark.parametrize(
@@ -202,3 +202,11 @@ def test_address_families() -> None:
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    ("url", "web"),
+    [("http://h/", True), ("HTTPS://h/", True), ("ftp://h/http://", False), ("http:/h", False), ("file:///x", False)],
+)
+def test_of_the_web(url: str, web: bool) -> None:
+    assert is_web(url) is web

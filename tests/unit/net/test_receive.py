@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -123,3 +126,45 @@ async def test_close_ends_what_runs(tmp_path: Path) -> None:
         assert not channel.lent
         with pytest.raises(RuntimeError):
             receiver.start(channel, fd, 3, 10)
+
+
+async def test_small_files(tmp_path: Path) -> None:
+    receiver = Receiver(Engine())
+    try:
+        path = os.fsencode(tmp_path / "f")
+        first = receiver.put(path, path + b".aria2", memoryview(b"body"), 10**9)
+        assert receiver.running == 1
+        assert await first is True
+        assert receiver.running == 0
+        assert ((tmp_path / "f").read_bytes(), (tmp_path / "f").stat().st_mtime) == (b"body", 10**9)
+        assert await receiver.put(path, path + b".aria2", b"other", None) is False
+        assert (tmp_path / "f").read_bytes() == b"body"
+        left = receiver.put(path + b"2", path + b"2.aria2", b"made all the same", None)
+        left.cancel()
+    finally:
+        receiver.close()
+    assert (tmp_path / "f2").read_bytes() == b"made all the same"
+
+
+async def test_without_a_thread_a_small_file_is_not_made() -> None:
+    reader, writer = os.pipe()
+
+    class Without:
+        wakeup_fd = reader
+
+        def put(self, *order: object) -> None:
+            raise OSError(errno.EAGAIN, "no engine thread can be started")
+
+        def drain(self) -> list[object]:
+            return []
+
+        close = drain
+
+    receiver = Receiver(cast(Engine, Without()))
+    try:
+        assert await receiver.put(b"/f", b"/f.aria2", b"body", None) is False
+        assert receiver.running == 0
+    finally:
+        receiver.close()
+        os.close(reader)
+        os.close(writer)
