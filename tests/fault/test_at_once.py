@@ -13,6 +13,7 @@ import pytest
 
 from slasshy_rpc._engine import Pace
 from slasshy_rpc.disk import layout
+from slasshy_rpc.disk.claims import Claims
 from slasshy_rpc.errors import ErrorCode
 from slasshy_rpc.net import http1
 from slasshy_rpc.net.receive import Receiver
@@ -230,6 +231,15 @@ async def test_a_date_that_cannot_be(fetcher: Fetcher, origin: Origin, date: str
     done = await fetcher.fetch(url, remote_time="true")
     assert done.error is None
     assert done.path.read_bytes() == origin.content("/a.bin").whole()
+
+
+async def test_what_is_another_ones_place_is_left_free(fetcher: Fetcher, origin: Origin) -> None:
+    """Nothing lies there as yet, so that only the claims know."""
+    url, folder = origin.serve("/a.bin", length=LENGTH), fetcher.folder
+    claims = Claims([str(folder / "a.bin")])
+    assert claims.take(str(folder / "a.1.bin"), "f" * 16)
+    await fetcher._job(Workplace("0" * 16, claims=claims), [url], {}).run()
+    assert left(folder) == ["a.2.bin"]
 
 
 async def test_room_is_used_again_but_by_nobody_else_meanwhile(fetcher: Fetcher, origin: Origin) -> None:
