@@ -236,6 +236,7 @@ async def test_a_date_that_cannot_be(fetcher: Fetcher, origin: Origin, date: str
 async def test_what_is_another_ones_place_is_left_free(fetcher: Fetcher, origin: Origin) -> None:
     """Nothing lies there as yet, so that only the claims know."""
     url, folder = origin.serve("/a.bin", length=LENGTH), fetcher.folder
+    folder.mkdir(exist_ok=True)  # else it would not be as simple as that anyway
     claims = Claims([str(folder / "a.bin")])
     assert claims.take(str(folder / "a.1.bin"), "f" * 16)
     await fetcher._job(Workplace("0" * 16, claims=claims), [url], {}).run()
