@@ -55,7 +55,11 @@ def test_it_may_be_compressed_and_encrypted(folder: Folder) -> None:
     assert whole(folder) == b"abc" * 99
 
 
-@pytest.mark.parametrize("body", [gzip.compress(bytes(3 * MIB)), os.urandom(3 * MIB), gzip.compress(b"abc")[:-4]])
+@pytest.mark.parametrize(
+    "body",
+    [gzip.compress(bytes(3 * MIB)), bytes(range(256)) * (3 * MIB // 256), gzip.compress(b"abc")[:-4]],
+    ids=["unfolded", "as it is", "cut off"],
+)
 def test_too_much_and_too_little_are_refused(folder: Folder, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
     monkeypatch.setattr(contents, "LARGEST_CODED", 2 * MIB)
     with pytest.raises(SourceError):
