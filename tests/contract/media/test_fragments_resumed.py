@@ -5,10 +5,10 @@ from __future__ import annotations
 import glob
 import os
 import shutil
-import signal
 import time
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]  # it has no types of its own
 import pytest
 
 from tests.support.behaviour import Behaviour, Seen, first
@@ -136,9 +136,12 @@ def test_stopped_while_ffmpeg_works(
         (tmp_path / "pid").unlink(missing_ok=True)
         server.call("aria2.unpause", gid)
         server.until(gid, lambda _: bool(glob.glob(merging)))
-        server.until(gid, lambda _: (tmp_path / "pid").exists())
+        server.until(gid, lambda _: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text()))
         server.kill()
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    pid, end = int((tmp_path / "pid").read_text()), time.monotonic() + 10
+    while psutil.pid_exists(pid):  # it ends with the server
+        assert time.monotonic() < end
+        time.sleep(0.01)
     with Server(*options) as server:
         server.completed(gid)
     assert [len(origin.requests(f"/s/{name}")) for name in TS] == [1] * 4
